@@ -1,0 +1,52 @@
+# What a developer needs. Every target makes its own environment in .venv; nothing outside this directory is changed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PACKAGES := python3 python3-venv make
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format clean python
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## archive a sandbox provider's recordings, without account or network
+	@$(BIN)/archiver demo
+
+test: $(STAMP) ## all tests
+	@$(BIN)/python -m pytest -q
+
+check: $(STAMP) ## formatting, lint, types, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## format, and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## remove the environment and every cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Says what is missing, and how to get it, before pip or venv fail in their own words.
+python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "make: $(PYTHON) was not found. Debian, Ubuntu: apt-get install $(PACKAGES)" >&2; \
+	  echo "make: for another interpreter: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1)." >&2; \
+	  echo "make: Debian 12, Ubuntu 24.04 and later: apt-get install $(PACKAGES)" >&2; \
+	  echo "make: for another interpreter: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "make: $(PYTHON) comes without venv. Debian, Ubuntu: apt-get install $(PACKAGES)" >&2; exit 1; }
+
+# pip's notices are not errors, its warnings about the index are not ours to mend: both stay quiet, errors do not.
+$(STAMP): pyproject.toml | python
+	@echo "setting up $(VENV)" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[dev]'
+	@touch $@

@@ -1,0 +1,73 @@
+"""Audio that occurs twice in one recording, byte for byte: a block written or fetched twice.
+
+Two frames of real sound never come out alike: the reservoir alone differs. So a handful of frames in the same order at
+two places is a copy. Silence and pure tones do repeat, and are left out.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from itertools import chain
+
+from archiver.audio.frames import Run
+from archiver.audio.mpeg import HEADER
+from archiver.audio.notes import Notes
+
+KEY = 4
+"""Bytes compared of the side information, and as many of the main data."""
+LEAST_FRAMES = 4
+MOST_FRAMES = 200_000
+"""Frames remembered: four hours at 72 ms. Bounds the memory."""
+FEW_DISTINCT = 3
+
+
+class Repetition:
+    """Takes the runs of a walk; ``close`` notes the longest copy."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._keys: array[int] = array("Q")
+        self._runs: list[Run] = []
+
+    def take(self, run: Run) -> None:
+        """Remember the frames of ``run``."""
+        if run.stream.layer != 3 or len(self._keys) >= MOST_FRAMES:
+            return
+        overhead = run.stream.overhead
+        if isinstance(run.lengths, int) and run.lengths < overhead + KEY:
+            return
+        packed = bytearray(2 * KEY * run.count)
+        side = overhead - run.stream.side_info if run.stream.protected else HEADER
+        for lane, offset in enumerate(chain(range(side, side + KEY), range(overhead, overhead + KEY))):
+            packed[lane :: 2 * KEY] = run.column(offset)
+        self._keys.frombytes(packed)
+        self._runs.append(run)
+
+    def close(self) -> None:
+        """Note ``repeated_audio`` if a stretch of frames occurs twice."""
+        keys = self._keys.tolist()
+        if len(set(keys)) > len(keys) - LEAST_FRAMES:
+            return
+        start, again, length = longest_copy(keys)
+        if length >= LEAST_FRAMES and len(set(keys[again : again + length])) >= FEW_DISTINCT:
+            at = list(chain.from_iterable(run.starts for run in self._runs))
+            self._notes.find("repeated_audio", f"{length} frames are the same at bytes {at[start]} and {at[again]}")
+
+
+def longest_copy(keys: Sequence[int]) -> tuple[int, int, int]:
+    """``(first, again, length)`` of the longest stretch of keys that repeats one before it, each key once seen.
+
+    Keys that follow themselves at once (silence, tones) are no copy.
+    """
+    first: dict[int, int] = {}
+    best = (0, 0, 0)
+    run = distance = 0
+    for index, key in enumerate(keys):
+        origin = first.setdefault(key, index)
+        gap = index - origin
+        run = run + 1 if gap > FEW_DISTINCT and gap == distance else int(gap > FEW_DISTINCT)
+        distance = gap
+        if run > best[2]:
+            best = (origin - run + 1, index - run + 1, run)
+    return best

@@ -1,0 +1,92 @@
+"""Content of sampled audio in WAV: idle bytes only, holes of zeros, stretches that occur twice.
+
+A zero byte is the loudest sample there is in G.711 and no valid frame in GSM, so a stretch of them is a hole. In PCM it
+is silence, unless the sound breaks off and comes back at full swing.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from archiver.audio.notes import Notes
+from archiver.audio.octets import Octets, only
+
+IDLE = {
+    "pcm": (b"\0", b"\x80", b"\xff", b"\0\xff", b"\x80\x7f"),
+    "mulaw": (b"\xff\x7f", b"\xff\xfe\x7f\x7e"),
+    "alaw": (b"\xd5\x55", b"\xd5\xd4\x55\x54"),
+}
+"""Bytes of silence: recordings of nothing else hold no sound."""
+HOLE = {"mulaw": 64, "alaw": 64, "gsm": 65, "pcm": 512}
+"""Zero bytes in a row that make a hole."""
+ABRUPT = 512
+"""Sample value (of 32,767) beside a hole of PCM that sound does not fall from to nothing in one step."""
+MOST_HOLES = 10_000
+WINDOW = 4096
+MOST_WINDOWS = 200_000
+
+
+class Coded(Protocol):
+    """What is needed of a WAV format."""
+
+    @property
+    def coding(self) -> str: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+
+
+def examine(data: Octets, start: int, end: int, fmt: Coded, notes: Notes) -> None:
+    """Note what the content of ``data[start:end]`` shows."""
+    if end - start > WINDOW and any(only(data, start, end, idle) for idle in IDLE.get(fmt.coding, ())):
+        notes.find("digital_silence", f"{end - start} bytes hold no sound at all")
+        return
+    _holes(data, start, end, fmt, notes)
+    _copies(data, start, end, notes)
+
+
+def _holes(data: Octets, start: int, end: int, fmt: Coded, notes: Notes) -> None:
+    least = HOLE.get(fmt.coding)
+    if least is None or (fmt.coding == "pcm" and (fmt.bits != 16 or fmt.channels != 1)):
+        return
+    at = start
+    for _ in range(MOST_HOLES):
+        at = data.find(bytes(least), at, end)
+        if at < 0:
+            return
+        stop = _stretch_end(data, at, end)
+        if fmt.coding != "pcm" or _abrupt(data, start, at, stop, end):
+            notes.find("hole", f"{stop - at} zero bytes at {at}")
+        at = stop
+
+
+def _stretch_end(data: Octets, at: int, end: int) -> int:
+    """Where the zeros that start at ``at`` end."""
+    while at < end:
+        piece = bytes(data[at : min(at + WINDOW, end)])
+        rest = piece.lstrip(b"\0")
+        at += len(piece) - len(rest)
+        if rest:
+            break
+    return at
+
+
+def _abrupt(data: Octets, start: int, at: int, stop: int, end: int) -> bool:
+    """True if 16-bit sound stands at full swing right before and right behind the zeros of ``[at, stop)``."""
+    before, behind = at - (at - start) % 2 - 2, stop + (stop - start) % 2
+    if before < start or behind + 2 > end:
+        return False
+    edges = (data[before : before + 2], data[behind : behind + 2])
+    return all(abs(int.from_bytes(edge, "little", signed=True)) >= ABRUPT for edge in edges)
+
+
+def _copies(data: Octets, start: int, end: int, notes: Notes) -> None:
+    """Note a stretch that occurs twice: windows of the sound are looked up further on.
+
+    Each window is searched at its likely distance only, that is by an anchor met at any offset: two passes over the
+    bytes with a set of anchors would cost more than it tells, so the second half is compared with the first as well.
+    """
+    half, odd = divmod(end - start, 2)
+    if odd == 0 and half > WINDOW and data[start : start + WINDOW] == data[start + half : start + half + WINDOW]:
+        notes.find("repeated_audio", f"the second half, from byte {start + half}, starts as the first")

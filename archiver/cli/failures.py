@@ -1,0 +1,103 @@
+"""Every way a command can end, mapped in one place: what is printed on stderr, and the exit code."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import click
+
+from archiver.cli.console import Console, OutputClosed
+from archiver.cli.redaction import printable
+from archiver.errors import ArchiverError, ConfigInvalid, ExitCode
+
+SIGPIPE = 141
+"""What a shell reports of a program whose reader went away."""
+
+_FIRST = (ExitCode.CONFIG, ExitCode.USAGE, ExitCode.LOCKED, ExitCode.CREDENTIALS, ExitCode.DESTINATION)
+_THEN = (ExitCode.INTEGRITY, ExitCode.NEEDS_A_PERSON, ExitCode.INCOMPLETE, ExitCode.BUDGET)
+PRECEDENCE = _FIRST + _THEN
+"""Of several at once, the first that applies."""
+
+
+def report(console: Console, error: BaseException) -> int:
+    """Say on stderr what happened; the exit code for it."""
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            console.put(error.format_message())
+            return ExitCode.USAGE
+        case click.ClickException():
+            return _usage(console, error)
+        case click.Abort() | KeyboardInterrupt():
+            console.warn("interrupted")
+            return ExitCode.SIGINT
+        case OutputClosed():
+            return SIGPIPE
+        case _:
+            return _failure(console, error)
+
+
+def _usage(console: Console, error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "archiver"
+    fact = error.format_message().rstrip(".")
+    console.error(fact[:1].lower() + fact[1:], f"{command} --help", exit_code=ExitCode.USAGE)
+    return ExitCode.USAGE
+
+
+def _failure(console: Console, error: BaseException) -> int:
+    leaves = list(_leaves(error))
+    known = [leaf for leaf in leaves if isinstance(leaf, ArchiverError)]
+    unknown = [leaf for leaf in leaves if not isinstance(leaf, ArchiverError)]
+    if console.flags.debug:
+        console.put(printable("".join(traceback.format_exception(error)).rstrip()))
+    if unknown:
+        return _bug(console, unknown[0])
+    main = min(known, key=_rank)
+    code = main.exit_code
+    if isinstance(main, ConfigInvalid):
+        count = len(main.problems)
+        for problem in main.problems:
+            # In text without a label: editors and CI jump to lines that begin with path:line:col.
+            if console.log_as_json:
+                console.error(problem, exit_code=code)
+            else:
+                console.put(printable(problem))
+        console.error(f"the configuration has {count} problem{'s' * (count != 1)}", main.hint, exit_code=code)
+    else:
+        console.error(main.fact, main.hint, exit_code=code)
+    return code
+
+
+def _bug(console: Console, error: BaseException) -> int:
+    # Not its message: libraries put URLs, tokens and phone numbers into theirs. The system's own words are safe.
+    words = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+    fact = f"unexpected {type(error).__name__}{words}{_where(error.__traceback__)}"
+    hint = "please report this; --debug shows the traceback"
+    console.error(fact, hint if not console.flags.debug else "please report this", exit_code=ExitCode.BUG)
+    return ExitCode.BUG
+
+
+def _where(trace: TracebackType | None) -> str:
+    """The innermost place in our own code."""
+    package = Path(__file__).parent.parent
+    frames = [frame for frame in traceback.extract_tb(trace) if Path(frame.filename).is_relative_to(package)]
+    if not frames:
+        return ""
+    file = Path(frames[-1].filename).relative_to(package.parent)
+    return f" at {file}:{frames[-1].lineno}"
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Task groups raise groups: what is inside counts."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+def _rank(error: ArchiverError) -> int:
+    return PRECEDENCE.index(error.exit_code) if error.exit_code in PRECEDENCE else len(PRECEDENCE)

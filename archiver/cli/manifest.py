@@ -1,0 +1,109 @@
+"""``archiver manifest``: rebuild it from the bucket, check it against the bucket, back it up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archiver.cli.console import Console
+from archiver.errors import ExitCode
+
+if TYPE_CHECKING:
+    from archiver.config import Config
+    from archiver.rebuild import Findings
+
+
+@click.group()
+def manifest() -> None:
+    """Rebuild, check or back up the manifest."""
+
+
+@manifest.command()
+@click.pass_obj
+def rebuild(console: Console) -> ExitCode:
+    """Take everything that is sealed in the bucket into the manifest. What the manifest knows stays as it is."""
+    import anyio
+
+    loaded = console.load_config()
+    findings = anyio.run(_rebuild, loaded.config)
+    words = f"{findings.sidecars} sidecars read, {findings.restored} recordings restored, {findings.known} known before"
+    return _tell(console, "rebuild", findings, words)
+
+
+@manifest.command()
+@click.pass_obj
+def check(console: Console) -> ExitCode:
+    """Hold manifest and bucket against each other, both ways. Exit code 5 where they differ."""
+    import anyio
+
+    loaded = console.load_config()
+    findings = anyio.run(_check, loaded.config)
+    return _tell(console, "check", findings, f"{findings.sidecars} sidecars read, {findings.known} agree")
+
+
+@manifest.command()
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def backup(console: Console, target: Path) -> ExitCode:
+    """Write a consistent copy to TARGET, also while a run is under way. Never overwrites."""
+    import anyio
+
+    loaded = console.load_config()
+    anyio.run(_backup, loaded.config, target)
+    console.event("backup", path=target)
+    console.say(f"{target}: written")
+    return ExitCode.COMPLETE
+
+
+def _tell(console: Console, kind: str, findings: Findings, words: str) -> ExitCode:
+    console.event(
+        kind,
+        sidecars=findings.sidecars,
+        restored=findings.restored,
+        known=findings.known,
+        problems=findings.problems,
+    )
+    if not console.flags.json:
+        console.data(words)
+        for problem in findings.problems:
+            console.data(problem)
+    return ExitCode.INTEGRITY if findings.problems else ExitCode.COMPLETE
+
+
+async def _rebuild(config: Config) -> Findings:
+    from archiver.clock import SystemClock
+    from archiver.rebuild import rebuild as rebuild_from
+    from archiver.rules.summary import Summary
+    from archiver.wiring import manifest_of, new_run_id, store_of
+
+    clock = SystemClock()
+    async with manifest_of(config) as known, store_of(config) as store:
+        run_id = new_run_id(clock)
+        await known.begin_run(run_id, clock.now())  # holds the lock: no run meanwhile
+        code = ExitCode.BUG
+        try:
+            findings = await rebuild_from(store, known, clock)
+            code = ExitCode.INTEGRITY if findings.problems else ExitCode.COMPLETE
+        finally:
+            await known.end_run(run_id, clock.now(), code, Summary(run_id).to_json())
+    return findings
+
+
+async def _check(config: Config) -> Findings:
+    from archiver.rebuild import check as check_against
+    from archiver.wiring import manifest_of, store_of
+
+    async with manifest_of(config, read_only=True) as known, store_of(config) as store:
+        problems = await known.integrity()
+        findings = await check_against(store, known)
+    findings.problems[:0] = problems
+    return findings
+
+
+async def _backup(config: Config, target: Path) -> None:
+    from archiver.wiring import manifest_of
+
+    async with manifest_of(config, read_only=True) as known:
+        await known.backup(target)

@@ -1,0 +1,57 @@
+"""Command-line values with units."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import click
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+class Day(click.ParamType[date]):
+    """``YYYY-MM-DD``, a UTC day."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """A date; usage error for anything else."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day: write it as 2026-09-22", param, ctx)
+
+
+class Duration(click.ParamType[float]):
+    """``90``, ``90s``, ``15m``, ``2h`` or ``1d``: seconds as a float."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds; usage error for anything else."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip().lower())
+        if found is None:
+            self.fail(f"{value!r} is not a duration: write it as 90s, 15m, 2h or 1d", param, ctx)
+        return float(found[1]) * _SECONDS[found[2] or "s"]
+
+
+class Size(click.ParamType[int]):
+    """``1048576``, ``500M`` or ``10GiB``: bytes; the letters are powers of 1024."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes; usage error for anything else."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", str(value).strip().lower())
+        if found is None:
+            self.fail(f"{value!r} is not a size: write it as 500M or 10GiB", param, ctx)
+        return int(float(found[1]) * _BYTES[found[2]])

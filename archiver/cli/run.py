@@ -1,0 +1,114 @@
+"""``archiver run``: the main job."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from archiver.cli.console import Console
+from archiver.cli.parameters import Day, Duration, Size
+from archiver.errors import ExitCode, UsageInvalid
+
+if TYPE_CHECKING:
+    from archiver.config import Config
+    from archiver.rules.summary import Summary
+    from archiver.wiring import Ended, Request
+
+
+@click.command()
+@click.option("--from", "first", type=Day(), metavar="DATE", help="First UTC day. Default: the watermark.")
+@click.option("--to", "last", type=Day(), metavar="DATE", help="Last UTC day, included. Default: today.")
+@click.option("--dry-run", is_flag=True, help="List, and say what would be done; write nothing anywhere.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N recordings.")
+@click.option("--max-duration", type=Duration(), metavar="TIME", help="Stop after this time: 90s, 15m, 2h.")
+@click.option("--max-bytes", type=Size(), metavar="SIZE", help="Stop after this much audio: 500M, 10GiB.")
+@click.option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Recordings in flight.")
+@click.pass_obj
+def run(
+    console: Console,
+    first: date | None,
+    last: date | None,
+    dry_run: bool,
+    limit: int | None,
+    max_duration: float | None,
+    max_bytes: int | None,
+    concurrency: int | None,
+) -> ExitCode:
+    """List recordings, archive them, close periods.
+
+    Without dates: everything since the watermark, plus the lookback. Interrupt it at any moment; the next run resumes.
+    """
+    loaded = console.load_config({"limits.concurrency": concurrency})
+    import anyio
+
+    from archiver.budget import Budget
+    from archiver.wiring import Request
+
+    request = Request(first, last, Budget(limit, max_bytes, max_duration))
+    if first is not None and last is not None and last < first:
+        raise UsageInvalid(f"--to {last} is before --from {first}", "both days are included; swap them?")
+    work = rehearse if dry_run else archive
+    ended = anyio.run(work, console, loaded.config, request)
+    tell(console, ended.summary, dry_run=dry_run)
+    if ended.fatal is not None:
+        console.error(ended.fatal.fact, ended.fatal.hint)
+    return ended.exit_code
+
+
+async def archive(console: Console, config: Config, request: Request) -> Ended:
+    """A real run, watched."""
+    from archiver import wiring
+    from archiver.cli.watching import Watcher
+    from archiver.clock import SystemClock
+
+    watcher = Watcher(console)
+    with watcher.shown():
+        return await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
+
+
+async def rehearse(console: Console, config: Config, request: Request) -> Ended:
+    """A dry run, watched."""
+    from archiver import wiring
+    from archiver.cli.watching import Watcher
+    from archiver.clock import SystemClock
+
+    return await wiring.rehearse(config, request, SystemClock(), Watcher(console))
+
+
+def tell(console: Console, summary: Summary, *, dry_run: bool = False) -> None:
+    """The summary: the last NDJSON object, or a few lines for people."""
+    fields = summary.to_json()
+    if dry_run:
+        fields["dry_run"] = True
+    if console.flags.json:
+        console.event(**{"kind": fields.pop("type"), **fields})
+        return
+    counts = [
+        f"{fields[name]} {name.replace('_', ' ')}"
+        for name in ("archived", "already_archived", "quarantined", "skipped", "pending", "failed", "unavailable")
+        if fields[name]
+    ]
+    words = "dry run: " if dry_run else ""
+    console.data(
+        f"{words}{summary.listed} recordings listed in {summary.windows} windows: {', '.join(counts) or 'nothing'}"
+    )
+    if not dry_run:
+        console.data(f"{summary.bytes / 2**20:.1f} MiB in {summary.seconds:.1f} s, run {summary.run_id}")
+    for words in troubles(summary):
+        console.data(words)
+
+
+def troubles(summary: Summary) -> list[str]:
+    """What else a person should know, a line each."""
+    told = {
+        "are suspect: archived and flagged": summary.suspect,
+        "puts met other bytes under their key: nothing was overwritten": summary.conflicts,
+        "rows could not be read": summary.rows_unreadable,
+        "rows are used without a field that could not be read": summary.rows_odd,
+        "windows could not be listed reliably: listed again by the next run": summary.windows_disagreed,
+        "open recordings are no longer named by the source": summary.vanished,
+        "open recordings were forgotten by the source before they were archived": summary.forgotten,
+    }
+    return [f"{count} {words}" for words, count in told.items() if count]

@@ -1,0 +1,112 @@
+"""``archiver status``: what there is, what is open, and what is at risk."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archiver.cli.console import Console
+from archiver.cli.parameters import Duration
+from archiver.errors import ExitCode, ManifestUnusable
+
+if TYPE_CHECKING:
+    from archiver.config import Config
+
+
+@click.command()
+@click.option(
+    "--max-age", type=Duration(), metavar="TIME", help="Exit 3 if no run has ended within this time: 26h, 90m."
+)
+@click.pass_obj
+def status(console: Console, max_age: float | None) -> ExitCode:
+    """Counts per state and per day, the oldest open recording, and the time to the first loss at the source.
+
+    Reads the manifest only, also while a run is under way.
+    """
+    import anyio
+
+    from archiver.clock import SystemClock
+
+    loaded = console.load_config()
+    now = SystemClock().now()
+    facts = anyio.run(gather, loaded.config, now)
+    age = facts["last_run"] and facts["last_run"]["age_seconds"]
+    if console.flags.json:
+        console.event("status", **facts)
+    else:
+        show(console, facts)
+    if max_age is not None and (age is None or age > max_age):
+        console.warn(f"no run has ended within {max_age:.0f} s")
+        return ExitCode.INCOMPLETE
+    return ExitCode.COMPLETE
+
+
+async def gather(config: Config, now: datetime) -> dict[str, Any]:
+    """Everything that is shown, as JSON values."""
+    from archiver.rules.windows import lost_at
+    from archiver.wiring import manifest_of
+
+    if not config.manifest.path.exists():
+        raise ManifestUnusable(
+            f"there is no manifest at {config.manifest.path}", "archiver run makes one; archiver manifest rebuild too"
+        )
+    async with manifest_of(config, read_only=True) as manifest:
+        days = await manifest.days()
+        oldest, last = await manifest.oldest_open(), await manifest.last_run()
+        watermark = await manifest.watermark()
+        disagreed = await manifest.unagreed_windows()
+    states: dict[str, int] = {}
+    for counts in days.values():
+        for state, count in counts.items():
+            states[state.value] = states.get(state.value, 0) + count
+    return {
+        "states": states,
+        "days": {str(day): {state.value: count for state, count in days[day].items()} for day in sorted(days)},
+        "watermark": watermark,
+        "oldest_open": oldest
+        and {
+            "recording_id": oldest.recording_id,
+            "created_at": oldest.created_at,
+            "state": oldest.state.value,
+            "attempts": oldest.attempts,
+            "reason": oldest.reason,
+            "lost_at": lost_at(oldest.created_at),
+            "seconds_to_loss": round((lost_at(oldest.created_at) - now).total_seconds()),
+        },
+        "windows_disagreed": [{"window": str(each.window), "reason": each.reason} for each in disagreed],
+        "last_run": last
+        and {
+            "run_id": last.run_id,
+            "started_at": last.started_at,
+            "ended_at": last.ended_at,
+            "exit_code": last.exit_code,
+            "age_seconds": None if last.ended_at is None else round((now - last.ended_at).total_seconds()),
+        },
+    }
+
+
+def show(console: Console, facts: dict[str, Any]) -> None:
+    """The same for people."""
+    total = sum(facts["states"].values())
+    parts = ", ".join(f"{count} {state}" for state, count in sorted(facts["states"].items()))
+    console.data(f"{total} recordings: {parts or 'none yet'}")
+    names = sorted(facts["states"])
+    if facts["days"]:
+        console.data("day         " + "".join(f"{name:>13}" for name in names))
+    for day, counts in facts["days"].items():
+        console.data(f"{day}  " + "".join(f"{counts.get(name, 0):>13}" for name in names))
+    console.data(f"closed up to: {facts['watermark'] or 'nothing yet'}")
+    if oldest := facts["oldest_open"]:
+        left = oldest["seconds_to_loss"] / 86400
+        until = f"in {left:.1f} days" if left > 0 else "already past"
+        console.data(f"oldest open:  {oldest['recording_id']} of {oldest['created_at']}: {oldest['reason'] or 'new'}")
+        console.data(f"first loss:   {oldest['lost_at']} ({until}): the source keeps recordings for 60 days")
+    else:
+        console.data("oldest open:  none")
+    for window in facts["windows_disagreed"]:
+        console.data(f"listed unreliably: {window['window']}: {window['reason']}")
+    if last := facts["last_run"]:
+        ended = f"ended {last['ended_at']} with exit code {last['exit_code']}" if last["ended_at"] else "not ended"
+        console.data(f"last run:     {last['run_id']}, {ended}")

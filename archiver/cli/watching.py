@@ -1,0 +1,136 @@
+"""How a run is watched: NDJSON events, a live bar on a terminal, a heartbeat line elsewhere; and the signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from archiver.cli.console import Console
+from archiver.errors import ExitCode
+
+if TYPE_CHECKING:
+    from archiver.runner import Run
+
+HEARTBEAT_SECONDS = 30.0
+DRAIN_SECONDS = 15.0
+"""After the first signal, what is in flight may finish for so long."""
+LEAVE_SECONDS = 3.0
+"""After it was dropped, the process may take so long to end by itself: 18 s in all, within the promised 20."""
+
+TALK = {
+    "archived": (1, "{recording_id}: archived ({grade})"),
+    "adopted": (1, "{recording_id}: found in the bucket, adopted"),
+    "quarantined": (0, "{recording_id}: quarantined: {reasons}"),
+    "unavailable": (0, "{recording_id}: gone at the source"),
+    "failed": (0, "{recording_id}: given up: {reason}"),
+    "attempt_failed": (1, "{recording_id}: attempt failed ({stage}): {reason}"),
+    "fetch_again": (1, "{recording_id}: rejected once, fetched again: {reason}"),
+    "link_stale": (1, "{recording_id}: {reason}; its day is listed again"),
+    "left_open": (0, "{recording_id}: left for the next run: {reason}"),
+    "conflict": (-1, "{recording_id}: the bucket holds other bytes under {key}; nothing was overwritten"),
+    "bad_row": (0, "row {recording_id}: {reason}"),
+    "window": (1, "{window}: {listed} recordings listed"),
+    "window_disagreed": (-1, "{window}: the listing cannot be relied on: {reason}"),
+    "window_closed": (1, "{window}: closed"),
+    "vanished": (0, "{recording_id}: the source no longer names it"),
+    "forgotten": (-1, "{recording_id}: the source forgot it before it was archived"),
+    "would": (1, "{recording_id}: {reason}"),
+    "bug": (-1, "{recording_id}: unexpected {error!r} (a bug: please report)"),
+}
+"""From which verbosity an event is talked about, and how."""
+
+
+class Watcher:
+    """A ``Reporter`` that talks through a Console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Any = None
+        self._listed = self._settled = self._size = 0
+
+    def event(self, kind: str, /, **fields: object) -> None:
+        """NDJSON with ``--json``; a line of talk where the verbosity asks for it."""
+        shown = {name: str(value) if isinstance(value, Exception) else value for name, value in fields.items()}
+        self._console.event(kind, **shown)
+        verbosity, words = TALK[kind]
+        if self._console.flags.verbosity >= verbosity:
+            texts = {name: ", ".join(v) if isinstance(v, list) else v for name, v in fields.items()}
+            tell = self._console.warn if verbosity < 0 else self._console.say
+            tell(words.format_map(_Blank(texts)))
+        error = fields.get("error")
+        if isinstance(error, Exception) and self._console.flags.debug:
+            import traceback
+
+            self._console.put("".join(traceback.format_exception(error)))
+
+    def progress(self, *, listed: int, settled: int, size: int) -> None:
+        """Move the bar."""
+        self._listed, self._settled, self._size = listed, settled, size
+        if self._bar is not None:
+            self._bar.total = listed
+            self._bar.n = settled
+            self._bar.set_postfix_str(f"{size / 2**20:.1f} MiB", refresh=False)
+            self._bar.update(0)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Draw the bar meanwhile, on a terminal."""
+        if not self._console.live:
+            yield
+            return
+        from tqdm import tqdm
+
+        with tqdm(unit="rec", dynamic_ncols=True, leave=False, desc="archiving") as bar:
+            self._bar = bar
+            with self._console.talking_through(_above):
+                yield
+        self._bar = None
+
+    async def heartbeat(self) -> None:
+        """One line every 30 s where there is no bar; until cancelled."""
+        while True:
+            await anyio.sleep(HEARTBEAT_SECONDS)
+            if self._bar is None:
+                size = f"{self._size / 2**20:.1f} MiB"
+                self._console.say(f"{self._settled} of {self._listed} recordings settled, {size} moved")
+
+    async def alongside(self, run: Run) -> None:
+        """Heartbeat, and signals: the first drains, the second drops. Safe at any point; a later run resumes."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.heartbeat)
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async for number in signals:
+                    if run.summary.stopped in ("SIGINT", "SIGTERM"):
+                        run.drop()
+                        continue
+                    run.stop(number.name)
+                    self._console.say(f"{number.name}: finishing what is in flight, {DRAIN_SECONDS:.0f} s at most")
+                    tasks.start_soon(self._drain, run, ExitCode[number.name])
+
+    async def _drain(self, run: Run, code: ExitCode) -> None:
+        await anyio.sleep(DRAIN_SECONDS)
+        run.drop()
+        await anyio.sleep(LEAVE_SECONDS)
+        # A thread hangs in a call to the store. What was written is durable, the rest is resumed: as after a kill.
+        os._exit(code)
+
+
+class _Blank(dict[str, object]):
+    """For format_map: a field that an event does not carry reads as a dash."""
+
+    def __missing__(self, key: str) -> str:
+        return "-"
+
+
+def _above(text: str) -> None:
+    """Write a line above the live bar."""
+    import sys
+
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)

@@ -1,0 +1,38 @@
+"""The configuration: YAML and environment, read once, frozen, all problems reported together.
+
+``load`` is the only way in; it returns the ``Config`` with the origin of every value. Nothing is global.
+"""
+
+from archiver.config.loading import DEFAULT_PATH, Loaded, load
+from archiver.config.problems import Origin, Precedence
+from archiver.config.schema import json_schema
+from archiver.config.sections import (
+    Auth,
+    Config,
+    DestinationConfig,
+    LimitsConfig,
+    ManifestConfig,
+    SourceConfig,
+    VerifyConfig,
+    WindowsConfig,
+)
+from archiver.config.values import BucketTarget, DirectoryTarget
+
+__all__ = [
+    "DEFAULT_PATH",
+    "Auth",
+    "BucketTarget",
+    "Config",
+    "DestinationConfig",
+    "DirectoryTarget",
+    "LimitsConfig",
+    "Loaded",
+    "ManifestConfig",
+    "Origin",
+    "Precedence",
+    "SourceConfig",
+    "VerifyConfig",
+    "WindowsConfig",
+    "json_schema",
+    "load",
+]

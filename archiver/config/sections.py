@@ -1,0 +1,199 @@
+"""The configuration as frozen models: the one place for names, units, defaults, bounds and words.
+
+The JSON Schema, the unknown-key suggestions and ``config show`` are all derived from these.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+
+from archiver.config import values
+from archiver.rules.verdict import Level
+
+MIB = 1024 * 1024
+
+AbsolutePath = Annotated[Path, AfterValidator(values.absolute_path)]
+AudioHost = Annotated[str, AfterValidator(values.audio_host)]
+Flag = Annotated[bool, Field(strict=True)]
+Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class Auth(StrEnum):
+    """How the token is presented."""
+
+    BEARER = "bearer"
+    QUERY = "query"
+
+
+class Section(BaseModel):
+    """Frozen; unknown keys are errors; no message repeats a value."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, validate_default=True
+    )
+
+
+class SourceConfig(Section):
+    """The voice API that the recordings come from."""
+
+    allow_insecure_loopback: Flag = False
+    """Accept plain http for hosts on loopback: for sandboxes only."""
+    base_url: str
+    """Root of the voice API, up to and including its version: https://HOST/api/v2/."""
+    token: SecretStr
+    """The API token. Better ${VARIABLE} than the token itself; either this or token_file."""
+    token_file: AbsolutePath | None = None
+    """Absolute path of a file that holds nothing but the token; either this or token."""
+    auth: Auth = Auth.BEARER
+    """How the token is sent: in the Authorization header (bearer), or in the query (older tenants)."""
+    timezone: Annotated[str, AfterValidator(values.zone_name)] = "UTC"
+    """IANA time zone of created_at, start_at and end_at, as the API writes them."""
+    requests_per_minute: Annotated[int, Field(strict=True, ge=1, le=1000)] = 900
+    """Ceiling on API requests per minute; the provider allows 1000."""
+    audio_hosts: tuple[AudioHost, ...] = ("*.amazonaws.com",)
+    """Hosts that audio links may point to (NAME or *.DOMAIN); a link to any other is refused."""
+    ca_file: AbsolutePath | None = None
+    """Absolute path of a PEM file with the certificate authorities to trust; null: the system's."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, text: str, info: ValidationInfo) -> str:
+        return values.api_url(text, http_on_loopback=bool(info.data.get("allow_insecure_loopback")))
+
+    @field_validator("token")
+    @classmethod
+    def _token(cls, token: SecretStr) -> SecretStr:
+        values.token_text(token.get_secret_value())
+        return token
+
+    @field_validator("audio_hosts")
+    @classmethod
+    def _some_host(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        if not hosts:
+            raise ValueError("must name at least one host, or no audio can be fetched")
+        return hosts
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """``timezone``, loaded."""
+        return ZoneInfo(self.timezone)
+
+
+class DestinationConfig(Section):
+    """Where the recordings go. Credentials for a bucket come from the AWS default chain, never from here."""
+
+    url: Annotated[str, AfterValidator(values.destination_url)]
+    """s3://BUCKET/PREFIX or file:///ABSOLUTE/PATH."""
+    endpoint_url: Annotated[str, AfterValidator(values.endpoint_url)] | None = None
+    """Root of an S3-compatible service; null: AWS."""
+    region: Annotated[str, AfterValidator(values.region_name)] | None = None
+    """The bucket's region; null: as the AWS default chain says."""
+    encryption: Annotated[str, AfterValidator(values.encryption_rule)] | None = None
+    """Server-side encryption asked for with every put: AES256 or aws:kms:KEY-ARN; null: the bucket's default."""
+    storage_class: Annotated[str, AfterValidator(values.storage_class)] | None = None
+    """Storage class of the audio; null: the bucket's default."""
+
+    @field_validator("endpoint_url", "encryption", "storage_class")
+    @classmethod
+    def _only_for_buckets(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # Silently ignoring it would let somebody believe that a directory is encrypted.
+        if value is not None and str(info.data.get("url", "")).startswith("file:"):
+            raise ValueError("has no meaning for a file:// destination: remove it")
+        return value
+
+    @property
+    def target(self) -> values.BucketTarget | values.DirectoryTarget:
+        """``url``, taken apart."""
+        return values.destination_target(self.url)
+
+
+class ManifestConfig(Section):
+    """The database that remembers what was done. It can be rebuilt from the destination."""
+
+    url: str = "sqlite:///var/lib/archiver/manifest.db"
+    """sqlite:///ABSOLUTE/PATH. Three slashes are enough: the path is always absolute."""
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, text: str) -> str:
+        return f"sqlite://{values.manifest_path(text)}"
+
+    @property
+    def path(self) -> Path:
+        """The database file, absolute. Use this, not ``url``: SQLAlchemy reads three slashes as a relative path."""
+        return values.manifest_path(self.url)
+
+
+class WindowsConfig(Section):
+    """Which days are listed."""
+
+    since: date | None = None
+    """First day (UTC), when there is no watermark yet; null: as far back as the provider keeps recordings."""
+    lookback_days: Annotated[int, Field(strict=True, ge=0, le=60)] = 3
+    """Days before the watermark that every run lists again, for recordings that appear late."""
+
+
+class VerifyConfig(Section):
+    """What a recording must prove before it is called archived."""
+
+    duration_tolerance_seconds: tuple[Seconds, Seconds] = (-1.1, 1.5)
+    """Least and greatest accepted difference, walked length minus reported duration, in seconds."""
+    level: Level = Level.FULL
+    """How far audio is verified: transport (lengths, digests), structure (and every frame), full (and duration)."""
+
+    @field_validator("duration_tolerance_seconds")
+    @classmethod
+    def _around_zero(cls, tolerance: tuple[float, float]) -> tuple[float, float]:
+        if not tolerance[0] <= 0 <= tolerance[1]:
+            raise ValueError("must be a lower bound of at most 0 and an upper bound of at least 0")
+        return tolerance
+
+
+class LimitsConfig(Section):
+    """How much is used at once."""
+
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=1024)] = 32
+    """Recordings in flight."""
+    memory_mib: Annotated[int, Field(strict=True, ge=64, le=1024 * 1024)] = 256
+    """MiB of audio held in memory; what does not fit goes through the spool directory."""
+    max_recording_mib: Annotated[int, Field(strict=True, ge=1, le=5 * 1024)] = 2048
+    """MiB; a larger recording is refused. At most 5 GiB, the greatest object of a single put."""
+    spool_dir: AbsolutePath | None = None
+    """Absolute path of the directory for scratch files; null: the system's temporary directory."""
+    attempts_per_recording: Annotated[int, Field(strict=True, ge=1, le=1000)] = 30
+    """Failed attempts, over all runs, after which a recording is given up as failed."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """``memory_mib`` in bytes."""
+        return self.memory_mib * MIB
+
+    @property
+    def max_recording_bytes(self) -> int:
+        """``max_recording_mib`` in bytes."""
+        return self.max_recording_mib * MIB
+
+
+class Config(Section):
+    """Everything the program lets itself be told, checked and frozen."""
+
+    source: SourceConfig
+    destination: DestinationConfig
+    manifest: ManifestConfig = Field(default_factory=ManifestConfig)
+    windows: WindowsConfig = Field(default_factory=WindowsConfig)
+    verify: VerifyConfig = Field(default_factory=VerifyConfig)
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)

@@ -1,0 +1,230 @@
+"""Bringing judged audio into the bucket, and into the manifest: put and seal, or quarantine, or adopt.
+
+Order of the writes: audio, row ``stored``, sidecar, row ``archived``. Each may be repeated after a crash at any
+point, since puts are create-only and equal bytes are adopted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from io import BytesIO
+from typing import BinaryIO
+
+from archiver.clock import Clock
+from archiver.manifest.interface import Change, Entry, Manifest
+from archiver.model import AudioFacts, Digest, Recording, StoredObject, TransferFacts, Verdict
+from archiver.outcomes import Clash, Settled
+from archiver.rules import keys, sidecar
+from archiver.rules.lifecycle import Event, State
+from archiver.spool import FetchedAudio
+from archiver.store.interface import Conflict, PutOutcome, Store
+
+
+@dataclass(frozen=True, slots=True)
+class BucketDay:
+    """What the bucket held for a day when its window began."""
+
+    sizes: Mapping[str, int]
+    """Bytes by key."""
+    quarantined: Mapping[str, Sequence[str]]
+    """Keys of quarantine documents, by the stem of the recording's keys."""
+
+    @classmethod
+    async def read(cls, store: Store, day: date) -> BucketDay:
+        """One LIST of the day's recordings, and one of its quarantine."""
+        sizes: dict[str, int] = {}
+        quarantined: dict[str, list[str]] = {}
+        async for stored in store.list(keys.day_prefix(keys.RECORDINGS, day)):
+            sizes[stored.key] = stored.size
+        async for stored in store.list(keys.day_prefix(keys.QUARANTINE, day)):
+            sizes[stored.key] = stored.size
+            if stored.key.endswith(keys.SIDECAR_SUFFIX):
+                stem = stored.key.rpartition("/")[2].partition(".")[0]
+                quarantined.setdefault(stem, []).append(stored.key)
+        return cls(sizes, quarantined)
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """Fetched audio with everything that was learnt of it."""
+
+    recording: Recording
+    audio: FetchedAudio
+    transfer: TransferFacts
+    facts: AudioFacts
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A sidecar on its way into the bucket."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.content)
+
+    def open(self) -> BinaryIO:
+        """A new stream at the first byte."""
+        return BytesIO(self.content)
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256."""
+        return Digest.sha256_of(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """Everything that a run writes of a recording goes through here."""
+
+    store: Store
+    manifest: Manifest
+    clock: Clock
+    run_id: str
+    source: str
+    software: str
+
+    async def advance(self, entry: Entry, event: Event, change: Change) -> Entry:
+        """The entry after ``event``; if another run was faster, the entry as that one left it."""
+        moved = await self.manifest.advance(
+            entry.recording_id, entry.state, event, self.clock.now(), self.run_id, change
+        )
+        return moved or await self.current(entry)
+
+    async def current(self, entry: Entry) -> Entry:
+        """The entry as the manifest has it now."""
+        return (await self.manifest.entries([entry.recording_id]))[entry.recording_id]
+
+    async def archive(self, entry: Entry, exhibit: Exhibit) -> Settled | Clash:
+        """Put accepted audio, note it as stored with the sidecar to come, and seal it."""
+        audio = exhibit.audio
+        key = keys.audio_key(entry.recording_id, entry.day, exhibit.facts.extension)
+        outcome = await self._put_audio(key, exhibit)
+        if isinstance(outcome, Conflict):
+            return Clash(key)
+        change = Change(
+            grade=exhibit.verdict.grade.value,
+            audio=outcome.stored,
+            sha512=audio.sha512,
+            draft=self._document(exhibit, outcome.stored),
+            detail={"reasons": [reason.code for reason in exhibit.verdict.reasons]},
+        )
+        sealed = await self.seal(await self.advance(entry, Event.UPLOADED, change))
+        if isinstance(sealed, Clash):
+            return sealed
+        return Settled(sealed.entry, audio.size, exhibit.verdict.reasons)
+
+    async def seal(self, entry: Entry) -> Settled | Clash:
+        """Write the sidecar of stored audio, last."""
+        if entry.state is not State.STORED:
+            return Settled(entry)  # another run was faster
+        if entry.draft is None or entry.audio is None or entry.audio.digest is None:
+            raise ValueError(f"recording {entry.recording_id} is stored without a sidecar to seal it with")
+        key = keys.sidecar_key(entry.recording_id, entry.day)
+        stored = await self._put_document(key, entry.draft, entry.recording_id, entry.audio.digest)
+        if stored is None:
+            return Clash(key)
+        return Settled(await self.advance(entry, Event.SEALED, Change(sidecar=stored)))
+
+    async def quarantine(self, entry: Entry, exhibit: Exhibit) -> Settled | Clash:
+        """Put rejected bytes with the document that says why, beside whatever was rejected of it before."""
+        verdict, audio = exhibit.verdict, exhibit.audio
+        key = ""
+        for again in ("", audio.sha256.hex[:12]):
+            key, document_key = keys.quarantine_keys(entry.recording_id, entry.day, exhibit.facts.extension, again)
+            outcome = await self._put_audio(key, exhibit)
+            if isinstance(outcome, Conflict):
+                continue
+            document = self._document(exhibit, outcome.stored)
+            stored = await self._put_document(document_key, document, entry.recording_id, audio.sha256)
+            if stored is None:
+                continue
+            change = Change(
+                reason="; ".join(str(reason) for reason in verdict.reasons),
+                grade=verdict.grade.value,
+                audio=outcome.stored,
+                sha512=audio.sha512,
+                sidecar=stored,
+                detail={"reasons": [reason.code for reason in verdict.reasons]},
+            )
+            return Settled(await self.advance(entry, Event.REJECTED, change), audio.size, verdict.reasons)
+        return Clash(key)
+
+    async def adopt(self, entry: Entry, bucket_day: BucketDay) -> Settled | None:
+        """Take in what the bucket holds already, moving no audio; None if there is nothing that can be believed.
+
+        Rejected bytes are adopted only where this manifest has never judged the recording: after a requeue it is to
+        be fetched again.
+        """
+        document_key = keys.sidecar_key(entry.recording_id, entry.day)
+        if document_key in bucket_day.sizes and (seal := await self._read_seal(document_key, entry, bucket_day)):
+            change = Change(grade=seal.grade, audio=seal.audio, sha512=seal.sha512, detail={"adopted": True})
+            stored = await self.advance(entry, Event.UPLOADED, change)
+            if stored.state is State.STORED:
+                change = Change(sidecar=seal.document, detail={"adopted": True})
+                stored = await self.advance(stored, Event.SEALED, change)
+            return Settled(stored, adopted=True)
+        if entry.grade is not None:
+            return None
+        for document_key in bucket_day.quarantined.get(keys.stem(entry.recording_id), ()):
+            if seal := await self._read_seal(document_key, entry, bucket_day):
+                change = Change(
+                    reason="; ".join(seal.reasons),
+                    grade=seal.grade,
+                    audio=seal.audio,
+                    sha512=seal.sha512,
+                    sidecar=seal.document,
+                    detail={"adopted": True, "reasons": list(seal.reasons)},
+                )
+                return Settled(await self.advance(entry, Event.REJECTED, change), adopted=True)
+        return None
+
+    async def _put_audio(self, key: str, exhibit: Exhibit) -> PutOutcome:
+        return await self.store.put_new(key, exhibit.audio, exhibit.audio.sha256, exhibit.facts.mediatype)
+
+    async def _put_document(
+        self, key: str, content: bytes, recording_id: str, audio_digest: Digest
+    ) -> StoredObject | None:
+        """The sidecar as it lies in the bucket; None if the key holds something that does not speak of this audio.
+
+        One written by another run differs in run id and time, and seals the same audio just as well.
+        """
+        document = Document(content)
+        outcome = await self.store.put_new(key, document, document.digest, sidecar.MEDIATYPE)
+        if not isinstance(outcome, Conflict):
+            return outcome.stored
+        seal = await self._seal_at(key)
+        same = seal is not None and seal.recording_id == recording_id and seal.audio.digest == audio_digest
+        return outcome.stored if same else None
+
+    async def _read_seal(self, key: str, entry: Entry, bucket_day: BucketDay) -> sidecar.Seal | None:
+        """What a sidecar says, if it speaks of this recording and its audio lies there in the size that it states."""
+        seal = await self._seal_at(key)
+        if seal is None or seal.recording_id != entry.recording_id:
+            return None
+        return seal if bucket_day.sizes.get(seal.audio.key) == seal.audio.size else None
+
+    async def _seal_at(self, key: str) -> sidecar.Seal | None:
+        content = await self.store.read(key, sidecar.SIZE_LIMIT)
+        if content is None:
+            return None
+        try:
+            return sidecar.read(key, content)
+        except ValueError:
+            return None  # not ours, or damaged: it vouches for nothing
+
+    def _document(self, exhibit: Exhibit, stored: StoredObject) -> bytes:
+        return sidecar.build(
+            exhibit.recording,
+            stored,
+            exhibit.audio.sha512,
+            exhibit.transfer,
+            exhibit.facts,
+            exhibit.verdict,
+            sidecar.Provenance(self.run_id, self.clock.now(), self.source, self.software),
+        )

@@ -1,0 +1,128 @@
+"""Recordings waiting for a transfer, the one whose link dies first in front; and how far listing may run ahead."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+
+import anyio
+
+from archiver.clock import Clock
+from archiver.job import Job
+from archiver.model import Recording
+
+SHARE_OF_LIFE = 0.1
+"""No link should wait for more than this share of its life before its transfer starts."""
+SAMPLES = 64
+"""Finished recordings over which the current pace is measured."""
+
+
+@dataclass(order=True, slots=True)
+class _Place:
+    order: tuple[datetime, datetime]
+    number: int
+    job: Job = field(compare=False)
+
+
+class DeadlineQueue:
+    """For many takers on one event loop. A job that was put stays outstanding until it is ``done``."""
+
+    def __init__(self, clock: Clock, takers: int) -> None:
+        self._clock = clock
+        self._takers = takers
+        self._heap: list[_Place] = []
+        self._queued: dict[str, _Place] = {}
+        self._numbers = count()
+        self._outstanding = 0
+        self._no_more = False
+        self._stopped = False
+        self._changed = anyio.Event()
+        self._finished: deque[float] = deque(maxlen=SAMPLES)
+
+    def __len__(self) -> int:
+        return len(self._queued)
+
+    @property
+    def outstanding(self) -> int:
+        """Jobs put and not done: queued, being worked on, waiting for a fresh link or for their next attempt."""
+        return self._outstanding
+
+    @property
+    def stopped(self) -> bool:
+        """True after ``stop``."""
+        return self._stopped
+
+    def put(self, job: Job) -> None:
+        """Take in a job for the first time."""
+        self._outstanding += 1
+        self.put_back(job)
+
+    def put_back(self, job: Job) -> None:
+        """Queue a job again that was taken and is not done."""
+        place = _Place(job.order, next(self._numbers), job)
+        self._queued[job.entry.recording_id] = place
+        heapq.heappush(self._heap, place)
+        self._wake()
+
+    def renew(self, recording: Recording) -> bool:
+        """Give a queued recording its newly listed link; False if it is not queued (or the link is no newer)."""
+        place = self._queued.get(recording.id)
+        if place is None or recording.link is None:
+            return False
+        place.job.recording = recording
+        self.put_back(place.job)  # its old place is skipped when it comes up
+        return True
+
+    def done(self, job: Job) -> None:
+        """Nothing more will be done for this job in this run."""
+        del job  # named for the reader; the queue only counts
+        self._outstanding -= 1
+        self._finished.append(self._clock.monotonic())
+        self._wake()
+
+    async def take(self) -> Job | None:
+        """The job with the earliest deadline, waiting for one; None when there will be none, or after ``stop``."""
+        while not self._stopped:
+            while self._heap:
+                place = heapq.heappop(self._heap)
+                if self._queued.get(place.job.entry.recording_id) is place:
+                    del self._queued[place.job.entry.recording_id]
+                    self._wake()
+                    return place.job
+            if self._no_more and self._outstanding == 0:
+                return None
+            await self._changed.wait()
+        return None
+
+    async def room(self, life: float | None) -> None:
+        """Wait until links of this ``life`` (seconds; None: unknown), listed now, will be taken early in it.
+
+        How many that is follows from the pace of the transfers; two per taker are always let in.
+        """
+        while not self._stopped and len(self._queued) > self._ahead(life):
+            await self._changed.wait()
+
+    def no_more(self) -> None:
+        """The listing is over: takers end once everything outstanding is done."""
+        self._no_more = True
+        self._wake()
+
+    def stop(self) -> None:
+        """Takers and listers end now; what is queued stays undone."""
+        self._stopped = True
+        self._wake()
+
+    def _ahead(self, life: float | None) -> float:
+        least = 2 * self._takers
+        if life is None or len(self._finished) < 2:
+            return least
+        span = self._clock.monotonic() - self._finished[0]
+        pace = len(self._finished) / max(span, 0.001)
+        return max(least, pace * life * SHARE_OF_LIFE)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()

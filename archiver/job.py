@@ -1,0 +1,42 @@
+"""The working record of one recording within one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from archiver.custody import BucketDay
+from archiver.manifest.interface import Entry
+from archiver.model import Finding, Link, Recording, Window
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One recording on its way through a run: what is known of it, and what has been tried."""
+
+    window: Window
+    entry: Entry
+    bucket_day: BucketDay
+    recording: Recording | None
+    """As listed by this run; None where the source no longer lists it and only the seal is missing."""
+    born_stale: bool = False
+    """True if its link looked dead as soon as it was listed: our idea of its deadline is wrong, so it is tried."""
+    failures: int = 0
+    """Failed attempts in this run."""
+    refusals: int = 0
+    """Links that the origin refused, in a row."""
+    rejection: tuple[Finding, ...] = ()
+    """Why its bytes were rejected when they were fetched before."""
+
+    @property
+    def link(self) -> Link | None:
+        """The newest link."""
+        return self.recording.link if self.recording else None
+
+    @property
+    def order(self) -> tuple[datetime, datetime]:
+        """Earliest deadline first; among equals the oldest recording, which the source will forget first."""
+        deadline = self.link.deadline if self.link else None
+        return deadline or NEVER, self.entry.created_at

@@ -1,0 +1,162 @@
+"""The port to the manifest: what is known of every recording, event by event. Its contract stands here.
+
+The manifest is an index of the bucket that may be lost: nothing in it is the only copy of anything archived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from archiver.model import Digest, Recording, StoredObject, Window
+from archiver.rules.lifecycle import Event, State
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the manifest knows of one recording."""
+
+    recording_id: str
+    created_at: datetime
+    duration: float | None
+    """Reported seconds."""
+    state: State
+    attempts: int
+    """Failed attempts so far; a refreshed link uses none."""
+    reason: str
+    """Why it is where it is: the last attempt's or event's words; empty where all is well."""
+    grade: str | None = None
+    """The verdict's grade, where there was one."""
+    audio: StoredObject | None = None
+    sha512: Digest | None = None
+    sidecar: StoredObject | None = None
+    draft: bytes | None = None
+    """The sidecar to be sealed, kept while ``stored`` so that a crash between the two puts costs no transfer."""
+
+    @property
+    def day(self) -> date:
+        """The ``dt`` of its keys."""
+        return self.created_at.date()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event changes besides the state. None leaves a column as it is."""
+
+    reason: str = ""
+    grade: str | None = None
+    audio: StoredObject | None = None
+    sha512: Digest | None = None
+    sidecar: StoredObject | None = None
+    draft: bytes | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """For the event row: JSON values, no secret, no phone number."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedWindow:
+    """What a listing of a window ended with."""
+
+    window: Window
+    agreed: bool
+    reason: str
+    unique: int
+    bad_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCounts:
+    """Recordings of one day, by state; ``mine`` of the archived ones were archived by the run asked about."""
+
+    states: Mapping[State, int]
+    mine: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run, for ``status``."""
+
+    run_id: str
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    summary: Mapping[str, Any]
+
+
+class Manifest(Protocol):
+    """Every write is one transaction that holds the change and its event row; writes of many tasks share commits.
+
+    Times are aware UTC. An advance is compare-and-set: of two that race, one wins and the other gets None.
+    Raises ManifestUnusable where the database cannot be used.
+    """
+
+    async def begin_run(self, run_id: str, at: datetime) -> None:
+        """Note the run; ManifestLocked if another one holds the manifest. The lock dies with the process."""
+
+    async def end_run(self, run_id: str, at: datetime, exit_code: int, summary: Mapping[str, Any]) -> None:
+        """Note how the run ended and let the lock go."""
+
+    async def note_listed(self, run_id: str, at: datetime, recordings: Sequence[Recording]) -> dict[str, Entry]:
+        """Bring listed recordings in: new ones become discovered (event LISTED), known ones are marked as seen.
+
+        Where the source corrected a duration or filled in a field the row is updated; state never changes here. The
+        entries of all, by id. Links are not stored.
+        """
+
+    async def entries(self, recording_ids: Sequence[str]) -> dict[str, Entry]:
+        """The entries of those ids that are known."""
+
+    async def advance(
+        self, recording_id: str, expected: State, event: Event, at: datetime, run_id: str | None, change: Change
+    ) -> Entry | None:
+        """Apply ``event`` if the recording is in ``expected``: the new entry, or None if it is not (any more).
+
+        ValueError if the lifecycle table has no such step. ``draft`` is dropped on leaving ``stored``; REQUEUED sets
+        ``attempts`` to 0.
+        """
+
+    async def note_attempt(self, recording_id: str, at: datetime, run_id: str, stage: str, reason: str) -> int:
+        """Count a failed attempt; how many there are now."""
+
+    async def note_waiting(self, recording_id: str, reason: str) -> None:
+        """Say why an open recording waits (no audio yet, budget reached), using no attempt."""
+
+    async def note_window(self, run_id: str, at: datetime, listed: ListedWindow) -> None:
+        """What the listing of a window ended with."""
+
+    async def close_windows(self, before: datetime, at: datetime) -> list[Window]:
+        """Close each window that ended before ``before``, was listed with agreement and without lost rows the last
+        time, and has no open recording; the ones closed now. A closed window in which something opens again (a late
+        arrival, a requeue) is reopened by that."""
+
+    async def watermark(self) -> datetime | None:
+        """The end of the last closed window with no unclosed one before it; None before the first."""
+
+    async def open_entries(self, window: Window) -> list[Entry]:
+        """Entries of the window that are discovered or stored, oldest first."""
+
+    async def counts(self, window: Window, run_id: str) -> WindowCounts:
+        """Recordings of the window that this run has listed, by state."""
+
+    async def days(self) -> dict[date, dict[State, int]]:
+        """Recordings per UTC day and state: everything the manifest knows."""
+
+    async def oldest_open(self) -> Entry | None:
+        """The open recording with the earliest source time."""
+
+    async def last_run(self) -> RunRecord | None:
+        """The run that ended last; the unfinished latest one if none did."""
+
+    async def unagreed_windows(self) -> list[ListedWindow]:
+        """Windows whose last listing did not agree, or held rows that could not be read, oldest first."""
+
+    def select(self, states: Sequence[State], ids: Sequence[str] = ()) -> AsyncIterator[Entry]:
+        """Entries in one of ``states`` (and among ``ids``, if any are given), oldest first, streamed."""
+
+    async def restore(self, entry: Entry, row: Mapping[str, Any], at: datetime, run_id: str | None) -> bool:
+        """Write an entry read from a sidecar (rebuild); False if the id is known already. Its events say so."""
+
+    async def aclose(self) -> None:
+        """Write what is pending, let the lock go, close."""

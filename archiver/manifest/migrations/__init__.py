@@ -1,0 +1,1 @@
+"""Alembic's scripts: one per change of the schema, run when a manifest is opened for writing."""

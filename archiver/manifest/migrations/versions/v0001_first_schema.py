@@ -1,0 +1,171 @@
+"""The first schema.
+
+It spells everything out instead of importing ``manifest.schema``, which will move on while this stays.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+STATES = "'discovered', 'stored', 'archived', 'quarantined', 'skipped', 'unavailable', 'failed', 'expired'"
+EVENTS = (
+    "'listed', 'excluded', 'rejected', 'source_gone', 'uploaded', 'sealed', 'gave_up', 'drifted', 'corrupted', "
+    "'expired', 'requeued'"
+)
+IS_OPEN = sa.text("state IN ('discovered', 'stored')")
+
+
+def upgrade() -> None:
+    """From nothing."""
+    _recordings()
+    _recordings_indexes()
+    _events()
+    _attempts()
+    _windows()
+    _runs()
+
+
+def downgrade() -> None:
+    """Never: a manifest is rebuilt from the bucket instead."""
+    raise NotImplementedError("restore a backup, or run `archiver manifest rebuild`")
+
+
+def _recordings() -> None:
+    op.create_table(
+        "recordings",
+        sa.Column("id", sa.Text, primary_key=True, comment="the source's recording id"),
+        sa.Column(
+            "created_at", MOMENT, nullable=False, comment="source time as first listed; object keys are made of it"
+        ),
+        sa.Column("day", sa.Date, nullable=False, comment="UTC day of created_at: the dt of its object keys"),
+        sa.Column("duration", sa.Float, comment="seconds as the source reports them; null where it does not"),
+        sa.Column("state", sa.Text, nullable=False, comment="where it stands (rules/lifecycle.py)"),
+        sa.Column("attempts", sa.Integer, nullable=False, comment="failed attempts since listed or requeued"),
+        sa.Column(
+            "reason", sa.Text, nullable=False, comment="words of the last event or attempt; empty where all is well"
+        ),
+        sa.Column("grade", sa.Text, comment="the verdict's grade, where there was a verdict"),
+        sa.Column("audio_key", sa.Text, comment="object key of the audio, in recordings/ or quarantine/"),
+        sa.Column("audio_size", sa.BigInteger, comment="bytes of the audio"),
+        sa.Column("audio_digest", sa.Text, comment="algorithm:hex of the audio, SHA-256"),
+        sa.Column("audio_version", sa.Text, comment="version id of the audio, where the bucket keeps versions"),
+        sa.Column("sha512", sa.Text, comment="algorithm:hex of the audio, SHA-512"),
+        sa.Column("sidecar_key", sa.Text, comment="object key of the sidecar"),
+        sa.Column("sidecar_size", sa.BigInteger, comment="bytes of the sidecar"),
+        sa.Column("sidecar_digest", sa.Text, comment="algorithm:hex of the sidecar, SHA-256"),
+        sa.Column("sidecar_version", sa.Text, comment="version id of the sidecar, where the bucket keeps versions"),
+        sa.Column("draft", sa.LargeBinary, comment="sidecar still to be written; only while stored"),
+        sa.Column("archived_at", MOMENT, comment="when it was last sealed; null where restored from its sidecar"),
+        sa.Column(
+            "archived_run", sa.Text, comment="run whose transfer led to the last seal; null where adopted or restored"
+        ),
+        sa.Column("source_row", sa.JSON, comment="the source's row as last received, links cut to the path"),
+        sa.Column("row_changed_at", MOMENT, comment="when the source last said something else than before"),
+        sa.Column(
+            "first_listed_at", MOMENT, comment="when the source first named it; null where restored, not listed since"
+        ),
+        sa.Column("last_listed_at", MOMENT, comment="when the source last named it"),
+        sa.Column("last_listed_run", sa.Text, comment="the run that saw it then"),
+        sa.CheckConstraint(f"state IN ({STATES})", name="ck_recordings_state"),
+        sa.CheckConstraint("attempts >= 0", name="ck_recordings_attempts"),
+        sa.CheckConstraint("draft IS NULL OR state = 'stored'", name="ck_recordings_draft"),
+        comment="one row per recording the source has named",
+    )
+
+
+def _recordings_indexes() -> None:
+    op.create_index("ix_recordings_day", "recordings", ["day", "state"])
+    op.create_index(
+        "ix_recordings_open", "recordings", ["created_at", "id"], sqlite_where=IS_OPEN, postgresql_where=IS_OPEN
+    )
+    op.create_index("ix_recordings_state", "recordings", ["state", "created_at", "id"])
+    op.create_index("ix_recordings_window", "recordings", ["created_at", "last_listed_run", "state", "archived_run"])
+
+
+def _events() -> None:
+    op.create_table(
+        "events",
+        sa.Column("id", SERIAL, primary_key=True, comment="order of events"),
+        sa.Column(
+            "recording_id",
+            sa.Text,
+            sa.ForeignKey("recordings.id", name="fk_events_recording"),
+            nullable=False,
+            comment="whose event",
+        ),
+        sa.Column("at", MOMENT, nullable=False, comment="when"),
+        sa.Column("run_id", sa.Text, comment="in which run; null for an operator's command"),
+        sa.Column("event", sa.Text, nullable=False, comment="what happened (rules/lifecycle.py)"),
+        sa.Column("from_state", sa.Text, comment="state before; null for the first"),
+        sa.Column("to_state", sa.Text, nullable=False, comment="state after"),
+        sa.Column("reason", sa.Text, nullable=False, comment="why, in words"),
+        sa.Column("detail", sa.JSON, comment='further facts; {"adopted": true}, {"restored": true}'),
+        sa.CheckConstraint(f"event IN ({EVENTS})", name="ck_events_event"),
+        sa.CheckConstraint(f"from_state IN ({STATES})", name="ck_events_from_state"),
+        sa.CheckConstraint(f"to_state IN ({STATES})", name="ck_events_to_state"),
+        comment="append-only: every change of a state, written with the change",
+    )
+    op.create_index("ix_events_recording", "events", ["recording_id", "id"])
+
+
+def _attempts() -> None:
+    op.create_table(
+        "attempts",
+        sa.Column("id", SERIAL, primary_key=True, comment="order of attempts"),
+        sa.Column(
+            "recording_id",
+            sa.Text,
+            sa.ForeignKey("recordings.id", name="fk_attempts_recording"),
+            nullable=False,
+            comment="whose attempt",
+        ),
+        sa.Column("at", MOMENT, nullable=False, comment="when it had failed"),
+        sa.Column("run_id", sa.Text, nullable=False, comment="in which run"),
+        sa.Column("stage", sa.Text, nullable=False, comment="fetch, probe, put, seal, ..."),
+        sa.Column("reason", sa.Text, nullable=False, comment="what went wrong, in words"),
+        comment="append-only: every failed attempt",
+    )
+    op.create_index("ix_attempts_recording", "attempts", ["recording_id", "id"])
+
+
+def _windows() -> None:
+    op.create_table(
+        "windows",
+        sa.Column("start_at", MOMENT, primary_key=True, comment="first moment of the window"),
+        sa.Column("end_at", MOMENT, primary_key=True, comment="first moment after the window"),
+        sa.Column("first_listed_at", MOMENT, nullable=False, comment="when it was first listed"),
+        sa.Column("last_listed_at", MOMENT, nullable=False, comment="when it was last listed"),
+        sa.Column("last_listed_run", sa.Text, nullable=False, comment="the run that listed it then"),
+        sa.Column(
+            "agreed", sa.Boolean, nullable=False, comment="whether the last listing agreed with the source's own count"
+        ),
+        sa.Column("reason", sa.Text, nullable=False, comment="why it did not agree, in words"),
+        sa.Column("unique_rows", sa.BigInteger, nullable=False, comment="distinct ids of the last listing"),
+        sa.Column("bad_rows", sa.BigInteger, nullable=False, comment="rows of the last listing that could not be read"),
+        sa.Column("closed_at", MOMENT, comment="when it was closed; null while it is not"),
+        sa.Column("reopened_at", MOMENT, comment="when a closed one last had something open in it again"),
+        sa.CheckConstraint("start_at < end_at", name="ck_windows_span"),
+        comment="one row per window that was listed to its end",
+    )
+
+
+def _runs() -> None:
+    op.create_table(
+        "runs",
+        sa.Column("run_id", sa.Text, primary_key=True, comment="the run"),
+        sa.Column("started_at", MOMENT, nullable=False, comment="when it began"),
+        sa.Column("ended_at", MOMENT, comment="when it ended; null while it runs, and for ever if it was killed"),
+        sa.Column("exit_code", sa.Integer, comment="what it told its scheduler"),
+        sa.Column("summary", sa.JSON, comment="its last words, as in `run --json`"),
+        sa.Column("host", sa.Text, nullable=False, comment="machine it ran on, for the words of a refused second run"),
+        sa.Column("pid", sa.Integer, nullable=False, comment="its process id there"),
+        comment="one row per run",
+    )

@@ -1,0 +1,91 @@
+"""What is asked of the manifest as a whole, and streams of it page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, case, func, select, tuple_, union_all
+
+from archiver.manifest.interface import Entry, RunRecord, WindowCounts
+from archiver.manifest.rows import ENTRY, entry_of
+from archiver.manifest.schema import IS_OPEN, recordings, runs
+from archiver.model import Window
+from archiver.rules.lifecycle import State
+
+PAGE = 500
+
+_COUNTS = (
+    select(
+        recordings.c.state,
+        func.count(),
+        func.sum(case((recordings.c.archived_run == bindparam("run"), 1), else_=0)),
+    )
+    .where(
+        recordings.c.created_at >= bindparam("from_"),
+        recordings.c.created_at < bindparam("to"),
+        recordings.c.last_listed_run == bindparam("run"),
+    )
+    .group_by(recordings.c.state)
+)
+_DAYS = select(recordings.c.day, recordings.c.state, func.count()).group_by(recordings.c.day, recordings.c.state)
+_OLDEST_OPEN = select(*ENTRY).where(IS_OPEN).order_by(recordings.c.created_at, recordings.c.id).limit(1)
+_ENDED = select(runs).where(runs.c.ended_at.is_not(None)).order_by(runs.c.ended_at.desc()).limit(1)
+_UNENDED = select(runs).where(runs.c.ended_at.is_(None)).order_by(runs.c.started_at.desc()).limit(1)
+
+
+def counts(connection: Connection, window: Window, run_id: str) -> WindowCounts:
+    """By state, of the window's recordings that the run has listed."""
+    states: dict[State, int] = {}
+    mine = 0
+    for state, count, own in connection.execute(_COUNTS, {"from_": window.start, "to": window.end, "run": run_id}):
+        states[State(state)] = count
+        if state == State.ARCHIVED:
+            mine = int(own)
+    return WindowCounts(states, mine)
+
+
+def days(connection: Connection) -> dict[date, dict[State, int]]:
+    """Every day, by state; oldest first."""
+    found: dict[date, dict[State, int]] = {}
+    for day, state, count in connection.execute(_DAYS.order_by(recordings.c.day, recordings.c.state)):
+        found.setdefault(day, {})[State(state)] = count
+    return found
+
+
+def oldest_open(connection: Connection) -> Entry | None:
+    """The open entry with the earliest source time."""
+    row = connection.execute(_OLDEST_OPEN).first()
+    return None if row is None else entry_of(row)
+
+
+def last_run(connection: Connection) -> RunRecord | None:
+    """The run that ended last, else the latest that began."""
+    row = connection.execute(_ENDED).first() or connection.execute(_UNENDED).first()
+    if row is None:
+        return None
+    return RunRecord(row.run_id, row.started_at, row.ended_at, row.exit_code, row.summary or {})
+
+
+def page(connection: Connection, states: Sequence[State], after: tuple[datetime, str] | None) -> list[Entry]:
+    """The next ``PAGE`` entries in one of ``states`` behind ``after``, oldest first."""
+    return [entry_of(row) for row in connection.execute(page_query(states, after))]
+
+
+def page_query(states: Sequence[State], after: tuple[datetime, str] | None) -> Select[Any]:
+    """One walk of the index per state, each cut at a page, then merged: no sort of more than a few pages."""
+    walks = [select(_walk(state, after).subquery()) for state in dict.fromkeys(states)]
+    keys = union_all(*walks).subquery("keys")
+    merged = select(keys.c.created_at, keys.c.id).order_by(keys.c.created_at, keys.c.id).limit(PAGE).subquery("page")
+    return (
+        select(*ENTRY).join(merged, merged.c.id == recordings.c.id).order_by(recordings.c.created_at, recordings.c.id)
+    )
+
+
+def _walk(state: State, after: tuple[datetime, str] | None) -> Select[Any]:
+    key = tuple_(recordings.c.created_at, recordings.c.id)
+    walk = select(recordings.c.created_at, recordings.c.id).where(recordings.c.state == state.value)
+    if after is not None:
+        walk = walk.where(key > after)
+    return walk.order_by(recordings.c.created_at, recordings.c.id).limit(PAGE)

@@ -1,0 +1,93 @@
+"""Between table rows and the port's values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, bindparam, insert, select
+
+from archiver.manifest.interface import Entry
+from archiver.manifest.schema import events, recordings
+from archiver.model import Digest, StoredObject
+from archiver.rules.lifecycle import State
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""Ids per statement: well below what every database takes as parameters (999 in an old SQLite)."""
+
+_COLUMNS = (
+    "id", "created_at", "duration", "state", "attempts", "reason", "grade",
+    "audio_key", "audio_size", "audio_digest", "audio_version", "sha512",
+    "sidecar_key", "sidecar_size", "sidecar_digest", "sidecar_version", "draft",
+)  # fmt: skip
+
+ENTRY = tuple(recordings.c[name] for name in _COLUMNS)
+"""The columns of an entry, in the order ``entry_of`` takes them; a select may add others behind them."""
+
+_ONE = select(*ENTRY).where(recordings.c.id == bindparam("wanted"))
+_MANY = select(*ENTRY).where(recordings.c.id.in_(bindparam("wanted", expanding=True)))
+
+ADD_EVENT = insert(events).inline()
+"""No statement here asks for RETURNING: SQLite has it since 3.35, and long-lived distributions ship an older one."""
+
+
+def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
+    """The entry in the first columns of ``row``."""
+    (
+        recording_id, created_at, duration, state, attempts, reason, grade,
+        audio_key, audio_size, audio_digest, audio_version, sha512,
+        sidecar_key, sidecar_size, sidecar_digest, sidecar_version, draft,
+    ) = row[: len(_COLUMNS)]  # fmt: skip
+    return Entry(
+        recording_id=recording_id,
+        created_at=created_at,
+        duration=duration,
+        state=State(state),
+        attempts=attempts,
+        reason=reason,
+        grade=grade,
+        audio=_stored(audio_key, audio_size, audio_digest, audio_version),
+        sha512=None if sha512 is None else Digest.parse(sha512),
+        sidecar=_stored(sidecar_key, sidecar_size, sidecar_digest, sidecar_version),
+        draft=draft,
+    )
+
+
+def _stored(key: str | None, size: int, digest: str | None, version: str | None) -> StoredObject | None:
+    if key is None:
+        return None
+    return StoredObject(key, size, None if digest is None else Digest.parse(digest), version)
+
+
+def stored_columns(prefix: str, stored: StoredObject | None) -> dict[str, Any]:
+    """The columns that hold an object of the bucket; none if there is none."""
+    if stored is None:
+        return {}
+    return {
+        f"{prefix}_key": stored.key,
+        f"{prefix}_size": stored.size,
+        f"{prefix}_digest": None if stored.digest is None else str(stored.digest),
+        f"{prefix}_version": stored.version_id,
+    }
+
+
+def one_entry(connection: Connection, recording_id: str) -> Entry | None:
+    """The entry of an id, or None."""
+    row = connection.execute(_ONE, {"wanted": recording_id}).first()
+    return None if row is None else entry_of(row)
+
+
+def some_entries(connection: Connection, recording_ids: Sequence[str]) -> dict[str, Entry]:
+    """The entries of at most ``CHUNK`` ids."""
+    rows = connection.execute(_MANY, {"wanted": list(recording_ids)})
+    return {entry.recording_id: entry for entry in map(entry_of, rows)}
+
+
+def chunks(items: Sequence[T]) -> Iterator[list[T]]:
+    """``items`` in pieces of ``CHUNK``."""
+    rest = iter(items)
+    while piece := list(islice(rest, CHUNK)):
+        yield piece

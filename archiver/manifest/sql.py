@@ -1,0 +1,244 @@
+"""The manifest in a SQL database: SQLite today. Every method is one piece of work for the ``writer``'s thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from archiver.errors import ManifestUnusable
+from archiver.manifest import integrity, listing, migrate, reports, runs, schema, sqlite, steps, windows
+from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest, RunRecord, WindowCounts
+from archiver.manifest.rows import chunks, some_entries
+from archiver.manifest.runlock import RunLock
+from archiver.manifest.writer import Kind, Work, Writer
+from archiver.model import Recording, Window
+from archiver.rules.lifecycle import Event, State, next_state
+
+T = TypeVar("T")
+
+
+class _SqliteDatabase:
+    """A SQLite file as the writer's thread uses it."""
+
+    def __init__(self, path: Path, *, read_only: bool, busy_seconds: float) -> None:
+        self.path = path
+        self._read_only = read_only
+        self._busy_seconds = busy_seconds
+        self._engine = sqlite.engine_for(path, read_only=read_only, busy_seconds=busy_seconds)
+
+    def connect(self) -> Connection:
+        sqlite.prepare_file(self.path, read_only=self._read_only)
+        try:
+            connection = self._engine.connect()
+            try:
+                self._bring_up_to_date(connection)
+            except BaseException:
+                self.close(connection)
+                raise
+        except SQLAlchemyError as error:
+            raise sqlite.explain(error, self.path) from None
+        return connection
+
+    def _bring_up_to_date(self, connection: Connection) -> None:
+        self.begin(connection, writes=False)
+        found = migrate.revision_of(connection)
+        connection.rollback()
+        if found == schema.REVISION:
+            return
+        if self._read_only:
+            migrate.refuse_other(found)
+        self.begin(connection, writes=True)
+        migrate.upgrade(connection)
+        connection.commit()
+
+    def begin(self, connection: Connection, *, writes: bool) -> None:
+        connection.execution_options(**{sqlite.WRITES: writes and not self._read_only}).begin()
+
+    def explain(self, error: SQLAlchemyError) -> ManifestUnusable:
+        return sqlite.explain(error, self.path)
+
+    def close(self, connection: Connection) -> None:
+        with suppress(SQLAlchemyError):
+            connection.close()
+
+
+class SqlManifest(Manifest):
+    """The port on SQLite. Made by ``open``; usable from any number of tasks; close it with ``aclose``.
+
+    What is said here adds to the port's promises and takes nothing from them.
+    """
+
+    def __init__(self, path: Path, writer: Writer) -> None:
+        self._path = path
+        self._writer = writer
+        self._lock = RunLock(path)
+
+    @classmethod
+    async def open(cls, url: str, *, read_only: bool = False, busy_seconds: float = 30.0) -> Self:
+        """Open the manifest at ``sqlite:///path``, making it or bringing its schema up to date where that is needed.
+
+        ``read_only`` neither makes nor changes anything and works beside a running writer. ``busy_seconds`` is how
+        long an operation waits for another process that writes. ManifestUnusable, with what to do about it.
+        """
+        path = sqlite.path_of(url)
+        writer = Writer(_SqliteDatabase(path, read_only=read_only, busy_seconds=busy_seconds))
+        try:
+            await writer.start()
+        except BaseException:
+            writer.stop()
+            raise
+        return cls(path, writer)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Write what is pending, let the lock go, close. May be called again."""
+        self._writer.stop()
+        try:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._writer.join)
+        finally:
+            self._lock.release()
+
+    async def begin_run(self, run_id: str, at: datetime) -> None:
+        """ValueError for a run id that was used before."""
+
+        def begin(connection: Connection) -> None:
+            runs.begin(connection, run_id, at)
+
+        if not self._lock.take():
+            raise await self._read(runs.locked)
+        try:
+            await self._write(begin)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def end_run(self, run_id: str, at: datetime, exit_code: int, summary: Mapping[str, Any]) -> None:
+        """The lock goes even if the note cannot be written. ValueError for a run that never began."""
+        try:
+            await self._write(partial(runs.end, run_id=run_id, at=at, exit_code=exit_code, summary=summary))
+        finally:
+            self._lock.release()
+
+    async def note_listed(self, run_id: str, at: datetime, recordings: Sequence[Recording]) -> dict[str, Entry]:
+        """One transaction per 500 recordings. ``created_at`` stays as first listed: object keys are made of it."""
+        entries: dict[str, Entry] = {}
+        for piece in chunks(recordings):
+            entries |= await self._write(partial(listing.note, run_id=run_id, at=at, listed=piece))
+        return entries
+
+    async def entries(self, recording_ids: Sequence[str]) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for piece in chunks(recording_ids):
+            found |= await self._read(partial(some_entries, recording_ids=piece))
+        return found
+
+    async def advance(
+        self, recording_id: str, expected: State, event: Event, at: datetime, run_id: str | None, change: Change
+    ) -> Entry | None:
+        next_state(expected, event)  # an illegal step never reaches the queue
+        return await self._write(
+            lambda connection: steps.advance(
+                connection, recording_id, expected, event, at=at, run_id=run_id, change=change
+            )
+        )
+
+    async def note_attempt(self, recording_id: str, at: datetime, run_id: str, stage: str, reason: str) -> int:
+        """ValueError for an unknown id."""
+        return await self._write(
+            lambda connection: steps.note_attempt(
+                connection, recording_id, at=at, run_id=run_id, stage=stage, reason=reason
+            )
+        )
+
+    async def note_waiting(self, recording_id: str, reason: str) -> None:
+        """Nothing happens to a recording that is not open, or not known."""
+        await self._write(partial(steps.note_waiting, recording_id=recording_id, reason=reason))
+
+    async def note_window(self, run_id: str, at: datetime, listed: ListedWindow) -> None:
+        """A closed window whose listing now did not agree, or lost rows, is reopened."""
+        await self._write(partial(windows.note, run_id=run_id, at=at, listed=listed))
+
+    async def close_windows(self, before: datetime, at: datetime) -> list[Window]:
+        return await self._write(partial(windows.close, before=before, at=at))
+
+    async def watermark(self) -> datetime | None:
+        """A day between two listed ones that was never listed itself stops it: it is not closed."""
+        return await self._read(windows.watermark)
+
+    async def open_entries(self, window: Window) -> list[Entry]:
+        return await self._read(partial(windows.open_entries, window=window))
+
+    async def counts(self, window: Window, run_id: str) -> WindowCounts:
+        return await self._read(partial(reports.counts, window=window, run_id=run_id))
+
+    async def days(self) -> dict[date, dict[State, int]]:
+        return await self._read(reports.days)
+
+    async def oldest_open(self) -> Entry | None:
+        return await self._read(reports.oldest_open)
+
+    async def last_run(self) -> RunRecord | None:
+        return await self._read(reports.last_run)
+
+    async def unagreed_windows(self) -> list[ListedWindow]:
+        return await self._read(windows.unagreed)
+
+    async def select(self, states: Sequence[State], ids: Sequence[str] = ()) -> AsyncIterator[Entry]:
+        """Page by page, with no transaction open between pages: what changes meanwhile is seen or not."""
+        if ids:
+            found = await self.entries(list(dict.fromkeys(ids)))
+            chosen = [entry for entry in found.values() if entry.state in states]
+            for entry in sorted(chosen, key=lambda entry: (entry.created_at, entry.recording_id)):
+                yield entry
+            return
+        after: tuple[datetime, str] | None = None
+        while states:
+            entries = await self._read(partial(reports.page, states=states, after=after))
+            for entry in entries:
+                yield entry
+            if len(entries) < reports.PAGE:
+                return
+            after = (entries[-1].created_at, entries[-1].recording_id)
+
+    async def restore(self, entry: Entry, row: Mapping[str, Any], at: datetime, run_id: str | None) -> bool:
+        """The events are those that lead to its state by the shortest way, each with ``{"restored": true}``."""
+        return await self._write(partial(steps.restore, entry=entry, row=row, at=at, run_id=run_id))
+
+    async def integrity(self) -> list[str]:
+        """What is wrong with the database file and between its rows, in words; empty if nothing is."""
+
+        def check(connection: Connection) -> list[str]:
+            try:
+                return sqlite.self_check(connection) + list(integrity.contradictions(connection))
+            except DBAPIError as error:
+                return [sqlite.explain(error, self._path).fact]
+
+        return await self._read(check)
+
+    async def backup(self, target: Path) -> None:
+        """A consistent copy, mode 0600, also while others write. UsageInvalid if there is a file of that name."""
+        await self._writer.do(partial(sqlite.copy_to, target=target), Kind.ALONE)
+
+    async def _read(self, work: Work[T]) -> T:
+        return await self._writer.do(work, Kind.READ)
+
+    async def _write(self, work: Work[T]) -> T:
+        return await self._writer.do(work, Kind.WRITE)

@@ -1,0 +1,190 @@
+"""Everything that is particular to SQLite: the file, the pragmas, what its errors mean, its backup."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from archiver.errors import ManifestUnusable, UsageInvalid
+from archiver.manifest.schema import to_json
+
+WRITES = "manifest_writes"
+"""Execution option of a connection whose next transaction will write."""
+
+_PRAGMAS = (
+    "PRAGMA foreign_keys = ON",
+    # A power cut may cost the last commits but never the file (sqlite.org/pragma.html#pragma_synchronous), and the
+    # bucket is the truth: what was archived in them is found sealed there by the next run and adopted. A mere crash
+    # of the process costs nothing. FULL would add an fsync to every commit for that.
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA cache_size = -16384",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+_REBUILD = "restore a backup, or move the file away and run `archiver manifest rebuild`: the bucket holds all it knew"
+_MEANINGS = {
+    sqlite3.SQLITE_NOTADB: ("is not a manifest database", _REBUILD),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", _REBUILD),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "free some space and run again; nothing was lost"),
+    sqlite3.SQLITE_BUSY: ("is locked by another process", "wait until it has finished, then run again"),
+    sqlite3.SQLITE_LOCKED: ("is locked by another process", "wait until it has finished, then run again"),
+    sqlite3.SQLITE_READONLY: ("is read-only", "the file and its directory must be writable by this user"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "the file and its directory must be accessible to this user"),
+    sqlite3.SQLITE_PERM: ("may not be accessed", "the file and its directory must be accessible to this user"),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk that it lies on"),
+}
+
+
+def path_of(url: str) -> Path:
+    """The file that ``url`` names; ManifestUnusable, without a word of the URL's credentials, if it names none."""
+    hint = "use sqlite:///absolute/path/manifest.db"
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise ManifestUnusable("the manifest's URL cannot be read", hint) from None
+    if backend in ("postgresql", "postgres"):
+        raise ManifestUnusable("PostgreSQL is not supported yet", hint)
+    if backend != "sqlite":
+        raise ManifestUnusable(f"a manifest cannot be kept in {backend}", hint)
+    if not parsed.database or parsed.database == ":memory:" or parsed.host or parsed.username or parsed.query:
+        raise ManifestUnusable("the manifest's URL must name a file and nothing else", hint)
+    return Path(parsed.database).absolute()
+
+
+def prepare_file(path: Path, *, read_only: bool) -> None:
+    """See that there is a file to open: mode 0600 before SQLite first touches it, so that its -wal and -shm are too.
+
+    Missing parents are made 0700. A file that exists keeps the mode it has.
+    """
+    try:
+        if path.is_dir():
+            raise ManifestUnusable(f"{path} is a directory", "name a file in it")
+        if read_only:
+            if not path.is_file():
+                raise ManifestUnusable(f"there is no manifest at {path}", "it is made by the first `archiver run`")
+            return
+        for parent in reversed([p for p in path.parents if not p.exists()]):
+            parent.mkdir(mode=0o700, exist_ok=True)
+        if not path.exists():
+            create_private(path)
+    except FileExistsError:
+        return  # another process was faster
+    except OSError as error:
+        raise ManifestUnusable(
+            f"the manifest {path} cannot be opened or made: {error.strerror}",
+            "the file and its directory must be accessible to this user",
+        ) from None
+
+
+def create_private(path: Path) -> None:
+    """Make an empty file, mode 0600 from its first moment; FileExistsError if there is one."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def engine_for(path: Path, *, read_only: bool, busy_seconds: float) -> Engine:
+    """An engine whose connections never create the file, and whose transactions begin as we say."""
+    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
+
+    def connect() -> sqlite3.Connection:
+        # isolation_level None: the driver begins nothing by itself. Its own "BEGIN" before a write is deferred, and a
+        # deferred SELECT followed by an UPDATE lets two processes claim the same row.
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
+        try:
+            if not read_only:
+                _use_wal(connection, busy_seconds)
+            for pragma in _PRAGMAS:
+                connection.execute(pragma).close()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True, json_serializer=to_json
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def driver_connection(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection under SQLAlchemy's."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def _use_wal(driver: sqlite3.Connection, busy_seconds: float) -> None:
+    """Readers never wait for the writer, nor it for them. The switch itself does not honour the busy timeout."""
+    give_up = time.monotonic() + busy_seconds
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def explain(error: SQLAlchemyError | sqlite3.Error, path: Path) -> ManifestUnusable:
+    """What a database error means to the operator. Carries no statement and no value."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, sqlite3.Error):
+        return ManifestUnusable(f"the manifest {path} failed: {type(cause).__name__}", "please report this")
+    if isinstance(cause, sqlite3.IntegrityError):
+        return ManifestUnusable(f"the manifest {path} refused a change: {cause}", "please report this")
+    fact, hint = _MEANINGS.get(_code(cause), (f"failed: {cause}", "please report this"))
+    return ManifestUnusable(f"the manifest {path} {fact}", hint)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code: the low byte (sqlite.org/rescode.html)."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def self_check(connection: Connection) -> list[str]:
+    """What SQLite itself finds wrong with the file."""
+    found: list[str] = []
+    for (words,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+        if words != "ok":
+            found.append(str(words))
+    for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        found.append(f"a row of {table} names a row of {parent} that is not there")
+    return found
+
+
+def copy_to(connection: Connection, target: Path) -> None:
+    """A consistent copy in one new file, mode 0600; UsageInvalid if there is a file already. No half copy stays."""
+    try:
+        create_private(target)
+    except FileExistsError:
+        raise UsageInvalid(f"{target} exists already", "a backup never overwrites: choose another name") from None
+    except OSError as error:
+        raise ManifestUnusable(
+            f"{target} cannot be made: {error.strerror}", "its directory must exist and be writable by this user"
+        ) from None
+    try:
+        copy = sqlite3.connect(target, isolation_level=None)
+        try:
+            driver_connection(connection).backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE").close()  # one file, complete without a -wal beside it
+        finally:
+            copy.close()
+    except BaseException as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):
+            raise explain(error, target) from None
+        raise

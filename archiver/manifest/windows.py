@@ -1,0 +1,104 @@
+"""Windows: what their last listing ended with, which are closed, how far everything is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, not_, or_, select, update
+
+from archiver.manifest.interface import Entry, ListedWindow
+from archiver.manifest.rows import ENTRY, entry_of
+from archiver.manifest.schema import IS_OPEN, recordings, windows
+from archiver.model import Window
+
+_THIS = and_(windows.c.start_at == bindparam("from_"), windows.c.end_at == bindparam("to"))
+_OPEN_INSIDE = exists().where(
+    IS_OPEN, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
+)
+_COMPLETE = and_(windows.c.agreed, windows.c.bad_rows == 0)
+
+_RELIST = update(windows).where(_THIS)
+_ADD = insert(windows).inline()
+_UNCLOSE = update(windows).where(windows.c.closed_at.is_not(None))
+_REOPEN = _UNCLOSE.where(
+    windows.c.start_at <= bindparam("last"), windows.c.end_at > bindparam("first"), _OPEN_INSIDE
+).values(closed_at=None, reopened_at=bindparam("now"))
+_REOPEN_DOUBTED = _UNCLOSE.where(_THIS, not_(_COMPLETE)).values(closed_at=None, reopened_at=bindparam("now"))
+_CLOSABLE = (
+    select(windows.c.start_at, windows.c.end_at)
+    .where(windows.c.closed_at.is_(None), windows.c.end_at <= bindparam("before"), _COMPLETE, not_(_OPEN_INSIDE))
+    .order_by(windows.c.start_at, windows.c.end_at)
+)
+_CLOSE = update(windows).where(_THIS).values(closed_at=bindparam("now"))
+_ALL = select(windows.c.start_at, windows.c.end_at, windows.c.closed_at).order_by(windows.c.start_at, windows.c.end_at)
+_UNAGREED = (
+    select(windows)
+    .where(or_(not_(windows.c.agreed), windows.c.bad_rows > 0))
+    .order_by(windows.c.start_at, windows.c.end_at)
+)
+_OPEN_ENTRIES = (
+    select(*ENTRY)
+    .where(IS_OPEN, recordings.c.created_at >= bindparam("from_"), recordings.c.created_at < bindparam("to"))
+    .order_by(recordings.c.created_at, recordings.c.id)
+)
+
+
+def note(connection: Connection, run_id: str, at: datetime, listed: ListedWindow) -> None:
+    """Keep how the listing ended; a closed window of which it leaves doubts is reopened."""
+    this = {"from_": listed.window.start, "to": listed.window.end}
+    values = {
+        "last_listed_at": at,
+        "last_listed_run": run_id,
+        "agreed": listed.agreed,
+        "reason": listed.reason,
+        "unique_rows": listed.unique,
+        "bad_rows": listed.bad_rows,
+    }
+    if connection.execute(_RELIST, this | values).rowcount:
+        connection.execute(_REOPEN_DOUBTED, {**this, "now": at})
+        return
+    first = {"start_at": listed.window.start, "end_at": listed.window.end, "first_listed_at": at}
+    connection.execute(_ADD, first | values)
+
+
+def reopen(connection: Connection, first: datetime, last: datetime, at: datetime) -> None:
+    """Reopen each closed window between these source times in which something is open."""
+    connection.execute(_REOPEN, {"first": first, "last": last, "now": at})
+
+
+def close(connection: Connection, before: datetime, at: datetime) -> list[Window]:
+    """Close what can be closed; the windows closed now, oldest first."""
+    found = [Window(start, end) for start, end in connection.execute(_CLOSABLE, {"before": before})]
+    if found:
+        connection.execute(_CLOSE, [{"from_": window.start, "to": window.end, "now": at} for window in found])
+    return found
+
+
+def watermark(connection: Connection) -> datetime | None:
+    """The end of the closed windows that follow each other without a gap, from the first window on.
+
+    A day that was never listed is a gap: nobody knows that nothing is missing there.
+    """
+    mark: datetime | None = None
+    with connection.execute(_ALL) as rows:
+        for start, end, closed_at in rows:
+            if closed_at is None:
+                return mark if mark is None else min(mark, start)
+            if mark is not None and start > mark:
+                return mark
+            mark = end if mark is None else max(mark, end)
+    return mark
+
+
+def unagreed(connection: Connection) -> list[ListedWindow]:
+    """Windows whose last listing leaves doubts, oldest first."""
+    return [_listed(row) for row in connection.execute(_UNAGREED)]
+
+
+def _listed(row: Row[tuple[object, ...]]) -> ListedWindow:
+    return ListedWindow(Window(row.start_at, row.end_at), row.agreed, row.reason, row.unique_rows, row.bad_rows)
+
+
+def open_entries(connection: Connection, window: Window) -> list[Entry]:
+    """Open entries of the window, oldest first."""
+    return [entry_of(row) for row in connection.execute(_OPEN_ENTRIES, {"from_": window.start, "to": window.end})]

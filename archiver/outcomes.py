@@ -1,0 +1,61 @@
+"""What came of one turn of the pipeline for one recording: a value with its reason, for the runner to act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archiver.manifest.interface import Entry
+from archiver.model import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The recording is in a state that this run need not touch again."""
+
+    entry: Entry
+    moved: int = 0
+    """Bytes of audio that were transferred for it."""
+    reasons: tuple[Finding, ...] = ()
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """It failed: an attempt is used."""
+
+    stage: str
+    reason: str
+    retry_after: float | None = None
+    hopeless_now: bool = False
+    """True where trying again within this run would change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsLink:
+    """Its link is stale, or was refused: list its day again. No attempt is used."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAgain:
+    """Its bytes were rejected for the first time: fetch them once more before believing it."""
+
+    reasons: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing can be done now; the next run asks again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """The bucket holds other bytes under its key. Nothing was overwritten."""
+
+    key: str
+
+
+Outcome = Settled | Retry | NeedsLink | FetchAgain | Waiting | Clash

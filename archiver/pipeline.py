@@ -1,0 +1,127 @@
+"""The way of one recording: fetch, probe, judge, put, seal.
+
+The verdict comes before anything is written; ``custody`` holds the order of what follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+
+from archiver.audio import probe
+from archiver.custody import Custody, Exhibit
+from archiver.errors import SpoolFull, StoreFailed
+from archiver.job import Job
+from archiver.manifest.interface import Change
+from archiver.model import AudioFacts, Link, Recording, TransferFacts, Verdict
+from archiver.outcomes import FetchAgain, NeedsLink, Outcome, Retry, Settled, Waiting
+from archiver.rules import presign
+from archiver.rules.lifecycle import Event, State
+from archiver.rules.verdict import Expectation, Level, judge
+from archiver.source.interface import AudioGone, Fetched, FetchFailed, LinkExpired, LinkRefused, Source
+from archiver.spool import FetchedAudio, Receiver, Spool, TooLarge
+
+MOST_REFUSALS = 5
+"""Fresh links in a row that may be refused before that counts as a failed attempt."""
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Archives one recording at a time, many concurrently."""
+
+    source: Source
+    spool: Spool
+    custody: Custody
+    tolerance: tuple[float, float]
+    level: Level
+    shared_paths: set[str] = field(default_factory=set)
+    """Audio paths that the source has named for more than one recording."""
+
+    async def archive(self, job: Job) -> Outcome:
+        """Bring one recording as far as it will go.
+
+        Expected trouble is an outcome. Raises DestinationUnusable and ManifestUnusable: no other recording would do
+        better.
+        """
+        try:
+            if job.entry.state is State.STORED:
+                return await self.custody.seal(job.entry)
+            if adopted := await self.custody.adopt(job.entry, job.bucket_day):
+                return adopted
+            if job.recording is None or job.link is None:
+                return Waiting("the source has no audio for it yet")
+            if not job.born_stale and not presign.is_fresh(job.link.deadline, self.source.server_time()):
+                return NeedsLink("its link died in the queue")
+            async with self.spool.receive() as receiver:
+                return await self._transfer(job, job.recording, job.link, receiver)
+        except SpoolFull as error:
+            return Retry("spool", error.fact)
+        except StoreFailed as error:
+            job.entry = await self.custody.current(job.entry)  # its audio may be stored already
+            return Retry("store", error.fact)
+
+    async def _transfer(self, job: Job, recording: Recording, link: Link, receiver: Receiver) -> Outcome:
+        fetched = await self._fetch(job, link, receiver)
+        if not isinstance(fetched, TransferFacts):
+            return fetched
+        audio = receiver.audio()
+        facts = await self._probe(audio)
+        verdict = self._judge(recording, link, facts, fetched)
+        exhibit = Exhibit(recording, audio, fetched, facts, verdict)
+        if verdict.accepted:
+            return await self.custody.archive(job.entry, exhibit)
+        if not job.rejection:
+            job.rejection = verdict.reasons
+            return FetchAgain(verdict.reasons)
+        return await self.custody.quarantine(job.entry, exhibit)
+
+    async def _fetch(self, job: Job, link: Link, receiver: Receiver) -> TransferFacts | Outcome:
+        try:
+            outcome = await self.source.fetch(link, receiver)
+        except TooLarge as error:
+            return Retry("fetch", str(error), hopeless_now=True)
+        match outcome:
+            case Fetched(transfer):
+                job.refusals = 0
+                return transfer
+            case FetchFailed(reason, retry_after):
+                return Retry("fetch", reason, retry_after)
+            case LinkRefused(reason, permanent=True):
+                return Retry("fetch", reason, hopeless_now=True)
+            case LinkExpired():
+                return self._refused(job, "its link was refused as expired")
+            case LinkRefused(reason):
+                return self._refused(job, f"its link was refused: {reason}")
+            case AudioGone(reason):
+                return await self._gone(job, reason)
+
+    def _refused(self, job: Job, reason: str) -> Outcome:
+        job.refusals += 1
+        if job.refusals < MOST_REFUSALS:
+            return NeedsLink(reason)
+        return Retry("fetch", f"{reason}, {job.refusals} times in a row", hopeless_now=True)
+
+    async def _gone(self, job: Job, reason: str) -> Outcome:
+        """Believed only of a second link, listed for the purpose."""
+        job.refusals += 1
+        if job.refusals < 2:
+            return NeedsLink(f"its audio is gone ({reason})")
+        change = Change(reason=f"the source names it, and its audio is gone ({reason})")
+        return Settled(await self.custody.advance(job.entry, Event.SOURCE_GONE, change))
+
+    async def _probe(self, audio: FetchedAudio) -> AudioFacts:
+        def look() -> AudioFacts:
+            with audio.view() as data:
+                return probe(data, level=self.level)
+
+        return await anyio.to_thread.run_sync(look)
+
+    def _judge(self, recording: Recording, link: Link, facts: AudioFacts, transfer: TransferFacts) -> Verdict:
+        expectation = Expectation(
+            duration=recording.duration.total_seconds() if recording.duration else None,
+            tolerance=self.tolerance,
+            level=self.level,
+            link_shared=link.public in self.shared_paths,
+        )
+        return judge(facts, expectation, transfer)

@@ -1,0 +1,128 @@
+"""From the bucket's sidecars to a manifest: rebuild it where it was lost, or check that both say the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from archiver.clock import Clock
+from archiver.errors import StoreFailed
+from archiver.manifest.interface import Entry, Manifest
+from archiver.model import StoredObject
+from archiver.rules import keys, sidecar
+from archiver.rules.lifecycle import State
+from archiver.store.interface import Store
+
+AT_ONCE = 32
+"""Sidecars read concurrently."""
+BATCH = 500
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a rebuild or a check came to."""
+
+    sidecars: int = 0
+    restored: int = 0
+    known: int = 0
+    problems: list[str] = field(default_factory=list)
+    """A sentence each."""
+
+
+async def rebuild(store: Store, manifest: Manifest, clock: Clock) -> Findings:
+    """Take every sealed recording into the manifest that it does not know. Changes nothing in the bucket."""
+    findings = Findings()
+    async for seals in _seals(store, findings):
+        for seal in seals:
+            if await manifest.restore(entry_of(seal), seal.row, clock.now(), None):
+                findings.restored += 1
+            else:
+                findings.known += 1
+    return findings
+
+
+async def check(store: Store, manifest: Manifest) -> Findings:
+    """Hold bucket and manifest against each other, both ways. Changes nothing."""
+    findings = Findings()
+    seen: set[str] = set()
+    async for seals in _seals(store, findings):
+        entries = await manifest.entries([seal.recording_id for seal in seals])
+        for seal in seals:
+            seen.add(seal.document.key)
+            entry = entries.get(seal.recording_id)
+            # One that was requeued after its quarantine may stand anywhere: its old bytes stay where they are.
+            if entry is None:
+                findings.problems.append(f"{seal.document.key}: the manifest does not know it")
+            elif seal.outcome == "archived" and (entry.state is not State.ARCHIVED or entry.audio is None):
+                findings.problems.append(f"{seal.document.key}: sealed, but {entry.state} in the manifest")
+            elif seal.outcome == "archived" and entry.audio is not None and entry.audio.digest != seal.audio.digest:
+                findings.problems.append(f"{seal.document.key}: its digest is not the manifest's")
+            else:
+                findings.known += 1
+    async for entry in manifest.select([State.ARCHIVED, State.QUARANTINED]):
+        if entry.sidecar is not None and entry.sidecar.key not in seen:
+            findings.problems.append(f"{entry.sidecar.key}: {entry.state} in the manifest, not readable in the bucket")
+    return findings
+
+
+def entry_of(seal: sidecar.Seal) -> Entry:
+    """The manifest entry that a sidecar vouches for."""
+    return Entry(
+        recording_id=seal.recording_id,
+        created_at=seal.created_at,
+        duration=seal.duration,
+        state=State.ARCHIVED if seal.outcome == "archived" else State.QUARANTINED,
+        attempts=0,
+        reason="; ".join(seal.reasons) if seal.outcome != "archived" else "",
+        grade=seal.grade,
+        audio=seal.audio,
+        sha512=seal.sha512,
+        sidecar=seal.document,
+    )
+
+
+async def _seals(store: Store, findings: Findings) -> AsyncIterator[list[sidecar.Seal]]:
+    """Every readable sidecar in the bucket, in batches: recordings first, since a recording may be quarantined too."""
+    for area in (keys.RECORDINGS, keys.QUARANTINE):
+        sizes: dict[str, int] = {}
+        documents: list[StoredObject] = []
+        stem = ""
+        async for stored in store.list(f"{area}/"):
+            if len(documents) >= BATCH and not stored.key.startswith(stem):
+                yield await _read(store, documents, sizes, findings)
+                documents, sizes = [], {}
+            stem = stored.key.partition(".")[0] + "."  # what belongs together stays in one batch
+            if stored.key.endswith(keys.SIDECAR_SUFFIX):
+                documents.append(stored)
+            else:
+                sizes[stored.key] = stored.size
+        yield await _read(store, documents, sizes, findings)
+
+
+async def _read(
+    store: Store, documents: Sequence[StoredObject], sizes: dict[str, int], findings: Findings
+) -> list[sidecar.Seal]:
+    """Sidecars whose audio lies beside them, in the size they state."""
+    seals: dict[str, sidecar.Seal] = {}
+    limit = anyio.CapacityLimiter(AT_ONCE)
+
+    async def read(key: str) -> None:
+        async with limit:
+            try:
+                seals[key] = sidecar.read(key, await store.read(key, sidecar.SIZE_LIMIT) or b"")
+            except (ValueError, StoreFailed) as error:
+                findings.problems.append(f"{key}: {error}")
+
+    async with anyio.create_task_group() as tasks:
+        for document in documents:
+            tasks.start_soon(read, document.key)
+    findings.sidecars += len(documents)
+    whole = []
+    for key in sorted(seals):
+        if sizes.get(seals[key].audio.key) == seals[key].audio.size:
+            whole.append(seals[key])
+        else:
+            findings.problems.append(f"{key}: its audio is not there in the size that it states")
+    return whole

@@ -1,0 +1,25 @@
+"""What a run tells whoever watches it: typed events, without secrets and without phone numbers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Reporter(Protocol):
+    """Takes events as they happen, on the event loop; must not block."""
+
+    def event(self, kind: str, /, **fields: object) -> None:
+        """One event: ``kind`` in snake_case, fields as JSON values (``recording_id``, ``window``, ``reason``, …)."""
+
+    def progress(self, *, listed: int, settled: int, size: int) -> None:
+        """Recordings listed so far that need work, of them settled, and bytes of audio moved."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def event(self, kind: str, /, **fields: object) -> None:
+        """Drop it."""
+
+    def progress(self, *, listed: int, settled: int, size: int) -> None:
+        """Drop it."""

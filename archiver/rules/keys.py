@@ -1,0 +1,50 @@
+"""Where a recording lies in the bucket: object keys made from its UTC day and its id, and from nothing else.
+
+No phone number ever enters a key: keys outlive an erasure, and they are logged by everything on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import date
+
+PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+SIDECAR_SUFFIX = ".vcon.json"
+RECORDINGS = "recordings"
+QUARANTINE = "quarantine"
+
+
+def stem(recording_id: str) -> str:
+    """The id as a key may carry it: itself if it is plain, else ``h-`` and the SHA-256 of its UTF-8 bytes.
+
+    A plain id that looks like such a hash is hashed as well, so that no two ids ever share a stem.
+    """
+    if PLAIN_ID.fullmatch(recording_id) and not re.fullmatch(r"h-[0-9a-f]{64}", recording_id):
+        return recording_id
+    return "h-" + hashlib.sha256(recording_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def day_prefix(area: str, day: date) -> str:
+    """The prefix under which everything of ``day`` lies; ``area`` is RECORDINGS or QUARANTINE."""
+    return f"{area}/dt={day.isoformat()}/"
+
+
+def audio_key(recording_id: str, day: date, extension: str) -> str:
+    """The key of the audio of an accepted recording."""
+    return f"{day_prefix(RECORDINGS, day)}{stem(recording_id)}.{extension}"
+
+
+def sidecar_key(recording_id: str, day: date) -> str:
+    """The key of the sidecar of an accepted recording: its presence says that it is sealed."""
+    return f"{day_prefix(RECORDINGS, day)}{stem(recording_id)}{SIDECAR_SUFFIX}"
+
+
+def quarantine_keys(recording_id: str, day: date, extension: str, again: str = "") -> tuple[str, str]:
+    """Keys of rejected bytes and of the document that says why.
+
+    ``again`` is the start of their digest where the recording was rejected before with other bytes: both are kept.
+    """
+    base = day_prefix(QUARANTINE, day) + stem(recording_id) + (f".{again}" if again else "")
+    return f"{base}.{extension}", f"{base}{SIDECAR_SUFFIX}"

@@ -1,0 +1,225 @@
+"""The sidecar: a vCon document that says what the audio is, how it was proved, and what the source said of it.
+
+Syntax: IETF draft-ietf-vcon-vcon-core, 0.4.0. What vCon has no field for stands in the ``archive`` extension, whose
+JSON Schema is ``archiver/schemas/archive.schema.json``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from archiver.model import AudioFacts, Digest, Finding, Recording, StoredObject, TransferFacts, Verdict
+
+VCON_SYNTAX = "0.4.0"
+SCHEMA_VERSION = 1
+MEDIATYPE = "application/vcon+json"
+SIZE_LIMIT = 4 * 2**20
+"""Bytes: no sidecar of ours is larger, so no larger one is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who archived it, when, from where."""
+
+    run_id: str
+    at: datetime
+    source: str
+    """The voice API's base URL, without credentials."""
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What a sidecar says of its audio: enough to take the recording into a manifest that does not know it."""
+
+    recording_id: str
+    created_at: datetime
+    duration: float | None
+    outcome: str
+    """``archived`` or ``quarantined``."""
+    grade: str
+    reasons: tuple[str, ...]
+    audio: StoredObject
+    sha512: Digest
+    document: StoredObject
+    """The sidecar itself."""
+    row: Mapping[str, Any]
+
+
+def build(
+    recording: Recording,
+    audio: StoredObject,
+    sha512: Digest,
+    transfer: TransferFacts,
+    facts: AudioFacts,
+    verdict: Verdict,
+    provenance: Provenance,
+) -> bytes:
+    """The document as it is put: indented UTF-8 JSON with a final newline."""
+    start = recording.created_at.isoformat()
+    parties = [_party(number) for number in (recording.call_from, recording.call_to)]
+    outcome = "archived" if verdict.accepted else "quarantined"
+    document = {
+        "vcon": VCON_SYNTAX,
+        "uuid": str(vcon_uuid(recording.id, provenance.source)),
+        "extensions": ["archive"],
+        "created_at": provenance.at.isoformat(),
+        "subject": f"Recording {recording.id}",
+        "parties": parties,
+        "dialog": [_dialog(recording, audio, sha512, facts)],
+        "analysis": [_probe(facts, transfer), _verdict(verdict, recording)],
+        "attachments": [
+            {
+                "purpose": "source row",
+                "start": start,
+                "party": 0,
+                "dialog": 0,
+                "mediatype": "application/json",
+                "encoding": "json",
+                "body": recording.row,
+            }
+        ],
+        "archive": {
+            "schema_version": SCHEMA_VERSION,
+            "recording_id": recording.id,
+            "outcome": outcome,
+            "created_at": start,
+            "reported_duration_seconds": _seconds(recording),
+            "key": audio.key,
+            "size": audio.size,
+            "sha256": audio.digest.hex if audio.digest else None,
+            "sha512": sha512.hex,
+            "version_id": audio.version_id,
+            "grade": verdict.grade.value,
+            "reasons": [reason.code for reason in verdict.reasons],
+            "source": provenance.source,
+            "run_id": provenance.run_id,
+            "archived_at": provenance.at.isoformat(),
+            "software": provenance.software,
+            "retention": None,
+        },
+    }
+    try:
+        return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # the row holds a lone surrogate: JSON can say it, UTF-8 cannot
+        return json.dumps(document, indent=2).encode() + b"\n"
+
+
+def read(key: str, document: bytes) -> Seal:
+    """What the sidecar under ``key`` says; ValueError if it is not one of ours."""
+    try:
+        parsed = json.loads(document)
+        archive = parsed["archive"]
+        if archive["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"sidecar schema {archive['schema_version']} is not known to this version")
+        size, reported = archive["size"], archive["reported_duration_seconds"]
+        created_at = datetime.fromisoformat(archive["created_at"])
+        if type(size) is not int or created_at.tzinfo is None:
+            raise ValueError("size or time is not as it should be")
+        return Seal(
+            recording_id=str(archive["recording_id"]),
+            created_at=created_at,
+            duration=None if reported is None else float(reported),
+            outcome=str(archive["outcome"]),
+            grade=str(archive["grade"]),
+            reasons=tuple(str(code) for code in archive["reasons"]),
+            audio=StoredObject(
+                str(archive["key"]), size, Digest.parse(f"sha256:{archive['sha256']}"), archive["version_id"]
+            ),
+            sha512=Digest.parse(f"sha512:{archive['sha512']}"),
+            document=StoredObject(key, len(document), Digest.sha256_of(document)),
+            row=dict(parsed["attachments"][0]["body"]),
+        )
+    except (KeyError, IndexError, TypeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"not a sidecar of this program ({type(error).__name__})") from None
+
+
+def vcon_uuid(recording_id: str, source: str) -> uuid.UUID:
+    """A version 8 UUID made from the source and the recording id: the same recording always has the same one."""
+    raw = bytearray(hashlib.sha256(f"{source}\n{recording_id}".encode("utf-8", "surrogatepass")).digest()[:16])
+    raw[6] = raw[6] & 0x0F | 0x80
+    raw[8] = raw[8] & 0x3F | 0x80
+    return uuid.UUID(bytes=bytes(raw))
+
+
+def _dialog(recording: Recording, audio: StoredObject, sha512: Digest, facts: AudioFacts) -> dict[str, Any]:
+    length = _seconds(recording) if facts.length is None else round(facts.length, 3)
+    return {
+        "type": "recording",
+        "start": recording.created_at.isoformat(),
+        **({} if length is None else {"duration": length}),
+        "parties": [0, 1],
+        "mediatype": facts.mediatype,
+        "filename": audio.key.rpartition("/")[2],
+        "content_hash": "sha512-" + base64.urlsafe_b64encode(bytes.fromhex(sha512.hex)).rstrip(b"=").decode(),
+    }
+
+
+def _probe(facts: AudioFacts, transfer: TransferFacts) -> dict[str, Any]:
+    return _analysis(
+        "audio facts",
+        {
+            "container": facts.container,
+            "size": facts.size,
+            "length_seconds": None if facts.length is None else round(facts.length, 6),
+            "frames": facts.frames,
+            "sample_rate": facts.sample_rate,
+            "channels": facts.channels,
+            "bitrate": facts.bitrate,
+            "audio_digest": str(facts.audio_digest) if facts.audio_digest else None,
+            "findings": _findings(facts.findings),
+            "proofs": _findings(facts.proofs),
+            "details": dict(facts.details),
+            "transfer": {
+                "received": transfer.received,
+                "content_length": transfer.content_length,
+                "completeness": transfer.completeness.value,
+                "content_type": transfer.content_type,
+                "origin_digests": [str(digest) for digest in transfer.origin_digests],
+            },
+        },
+    )
+
+
+def _verdict(verdict: Verdict, recording: Recording) -> dict[str, Any]:
+    return _analysis(
+        "verdict",
+        {
+            "grade": verdict.grade.value,
+            "reasons": _findings(verdict.reasons),
+            "reported_duration_seconds": _seconds(recording),
+            "delta_seconds": None if verdict.delta is None else round(verdict.delta, 6),
+        },
+    )
+
+
+def _analysis(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "dialog": 0,
+        "vendor": "recording-archiver",
+        "mediatype": "application/json",
+        "encoding": "json",
+        "body": body,
+    }
+
+
+def _findings(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    return [{"code": finding.code, "detail": finding.detail} for finding in findings]
+
+
+def _party(number: str | None) -> dict[str, str]:
+    if number is None:
+        return {}
+    return {"tel": f"+{number}"} if number.isascii() and number.isdigit() else {"name": number}
+
+
+def _seconds(recording: Recording) -> float | None:
+    return None if recording.duration is None else recording.duration.total_seconds()

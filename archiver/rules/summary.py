@@ -1,0 +1,88 @@
+"""What a run says at its end, and the exit code that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from archiver.errors import ExitCode
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts of one run. ``listed`` is the sum of the seven counts from ``archived`` to ``unavailable``."""
+
+    run_id: str
+    windows: int = 0
+    archived: int = 0
+    """By this run."""
+    already_archived: int = 0
+    """Before this run, or adopted from the bucket by it."""
+    quarantined: int = 0
+    skipped: int = 0
+    pending: int = 0
+    failed: int = 0
+    unavailable: int = 0
+    bytes: int = 0
+    """Of audio, transferred."""
+    seconds: float = 0.0
+    windows_disagreed: int = 0
+    """Windows whose listing failed or did not come to agree with the stated total."""
+    rows_unreadable: int = 0
+    """Rows from which nothing can be archived."""
+    rows_odd: int = 0
+    """Rows that are used without a field that cannot be read."""
+    vanished: int = 0
+    """Open recordings that the source named before and names no longer."""
+    conflicts: int = 0
+    """Puts that met other bytes under their key."""
+    links_refreshed: int = 0
+    suspect: int = 0
+    """Among ``archived``: with warnings."""
+    left: int = 0
+    """Among ``pending``: for a reason of their own (no audio yet, attempts failed), not because the run was stopped."""
+    forgotten: int = 0
+    """Open recordings that the source was to keep for 60 days, and that are past them."""
+    bugs: int = 0
+    """Recordings that met an unexpected error."""
+    stopped: str = ""
+    """``budget``, ``SIGINT``, ``SIGTERM``, or nothing."""
+
+    @property
+    def listed(self) -> int:
+        """Distinct recordings that the source named in the windows of this run."""
+        return (
+            self.archived
+            + self.already_archived
+            + self.quarantined
+            + self.skipped
+            + self.pending
+            + self.failed
+            + self.unavailable
+        )
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The first that applies, in the order of the contract."""
+        if self.bugs:
+            return ExitCode.BUG
+        if self.stopped in ("SIGINT", "SIGTERM"):
+            return ExitCode[self.stopped]
+        if self.conflicts:
+            return ExitCode.INTEGRITY
+        if self.quarantined or self.unavailable or self.forgotten or self.rows_unreadable:
+            return ExitCode.NEEDS_A_PERSON
+        at_budget = self.stopped == "budget"
+        if self.left or self.failed or self.windows_disagreed or self.vanished or (self.pending and not at_budget):
+            return ExitCode.INCOMPLETE
+        if at_budget:
+            return ExitCode.BUDGET
+        return ExitCode.COMPLETE
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``summary`` object of ``archiver run --json``."""
+        counts = asdict(self)
+        head = {"type": "summary", "run_id": counts.pop("run_id"), "windows": counts.pop("windows")}
+        seconds = round(counts.pop("seconds"), 3)
+        complete = self.exit_code is ExitCode.COMPLETE
+        return {**head, "listed": self.listed, **counts, "seconds": seconds, "complete": complete}

@@ -1,0 +1,81 @@
+"""The three shapes in which the voice API wraps a report, told apart per response.
+
+================  ==================================================================================
+``flat``          ``{"status", "data": [rows]}``: every row at once, no paging
+``paged``         ``{"status", "data": {"current_page", "data": [rows], "last_page", "total", …}}``
+``resource``      ``{"status", "data": [rows], "links": {…}, "meta": {"last_page", "total", …}}``
+================  ==================================================================================
+
+Taking "``data`` is a list" for ``flat`` would archive 15 rows of a ``resource`` answer and report success: ``meta``
+is looked at first.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class UnusableAnswer(Exception):
+    """A 200 that is not a report: an error status, HTML, half a document. Its text is safe to print."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One answer, unwrapped."""
+
+    dialect: str
+    rows: tuple[Mapping[str, Any], ...]
+    not_rows: int
+    """Members of the list that are no objects."""
+    total: int | None
+    last_page: int | None
+
+
+def unwrap(body: bytes) -> Envelope:
+    """Read one answer of a report; UnusableAnswer says why it cannot be."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        start = body.lstrip()[:1]
+        raise UnusableAnswer("the answer is HTML or XML" if start == b"<" else "the answer is not whole JSON") from None
+    if not isinstance(answer, dict):
+        raise UnusableAnswer(f"the answer is a JSON {type(answer).__name__}, not an object")
+    if str(answer.get("status")) not in ("OK", "200"):
+        raise UnusableAnswer(f"the answer has status {str(answer.get('status'))[:40]!r}")
+    data, meta = answer.get("data"), answer.get("meta")
+    if isinstance(meta, dict):
+        return _envelope("resource", data, meta)
+    if isinstance(data, dict) and "data" in data:
+        return _envelope("paged", data["data"], data)
+    if isinstance(data, list):
+        return _envelope("flat", data, {})
+    raise UnusableAnswer(f"'data' is {_word(answer)} and no total says that there is nothing")
+
+
+def _envelope(dialect: str, data: object, paging: Mapping[str, Any]) -> Envelope:
+    total, last_page = _count(paging.get("total")), _count(paging.get("last_page"))
+    if not data and total == 0:  # {}, null, [] or nothing at all, and the source says that this is right
+        return Envelope(dialect, (), 0, 0, last_page)
+    if not isinstance(data, list):
+        raise UnusableAnswer(f"'data' holds {type(data).__name__} where a total of {total} rows is stated")
+    if last_page is None and total is not None:
+        last_page = math.ceil(total / max(1, len(data)))
+    rows = tuple(row for row in data if isinstance(row, dict))
+    return Envelope(dialect, rows, len(data) - len(rows), total, last_page)
+
+
+def _count(value: object) -> int | None:
+    """A count, which PHP may send as a string; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _word(answer: Mapping[str, Any]) -> str:
+    if "data" not in answer:
+        return "absent"
+    return "null" if answer["data"] is None else "an empty object" if answer["data"] == {} else "no list"

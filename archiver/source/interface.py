@@ -1,0 +1,133 @@
+"""The port to the voice API. Its contract stands here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from archiver.model import BadRow, Call, Link, Recording, TransferFacts, Window
+
+RowT = TypeVar("RowT", Recording, Call)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[RowT]):
+    """One answered page of a report, cut down to the asked window. Rows may repeat between pages."""
+
+    number: int
+    rows: tuple[RowT, ...]
+    bad_rows: tuple[BadRow, ...]
+    dialect: str
+    """``flat``, ``paged`` or ``resource``."""
+    total: int | None
+    """Rows of the whole answer (of the wider span that was asked) as the source counts them; None where it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListingOutcome:
+    """How a listing ended. ``agreed`` is False where rows moved under every pass: some may be missing."""
+
+    agreed: bool
+    reason: str
+    passes: int
+    pages: int
+    unique: int
+    """Distinct ids seen in the wider span that was asked."""
+    total: int | None
+
+
+class Listing(Protocol[RowT]):
+    """A report of one window, read page by page until unique ids and ``total`` agree.
+
+    Iterate it once; ``outcome`` is set when the iteration has ended. Raises SourceRefused, or SourceFailed after
+    retries.
+    """
+
+    def __aiter__(self) -> AsyncGenerator[Page[RowT], None]: ...
+
+    @property
+    def outcome(self) -> ListingOutcome: ...
+
+
+class AudioSink(Protocol):
+    """Takes a body as it arrives."""
+
+    async def begin(self, content_length: int | None) -> None:
+        """Called before the first byte of every body, with its declared length; discards what was written before."""
+
+    async def write(self, chunk: bytes) -> None:
+        """The next bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The whole body is in the sink."""
+
+    transfer: TransferFacts
+
+
+@dataclass(frozen=True, slots=True)
+class LinkExpired:
+    """The origin refused the link as expired: list again, no attempt is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRefused:
+    """The origin, or our own rules, refused the link for another reason than its age."""
+
+    reason: str
+    permanent: bool = False
+    """True where a fresh link would be refused as well (host not allowed, not https)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioGone:
+    """The origin says that there is no such audio (404)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """No whole body arrived: cut, reset, timed out, 5xx, or not what was asked. Worth another attempt."""
+
+    reason: str
+    retry_after: float | None = None
+    """Seconds the origin asked us to wait."""
+
+
+FetchOutcome = Fetched | LinkExpired | LinkRefused | AudioGone | FetchFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The answer of the pre-flight."""
+
+    answered: bool
+    fact: str
+    clock_skew: float | None
+    """Seconds by which the server's clock is ahead of ours; None where it sent no ``Date``."""
+
+
+class Source(Protocol):
+    """The voice API. Rate limited and retried inside; never follows a link or a redirect that it was handed."""
+
+    def recordings(self, window: Window) -> Listing[Recording]:
+        """The recordings whose ``created_at`` lies in ``window``, newest first as a rule."""
+
+    def calls(self, window: Window) -> Listing[Call]:
+        """The calls that ended in ``window``."""
+
+    async def fetch(self, link: Link, sink: AudioSink) -> FetchOutcome:
+        """One GET of the audio; no retries inside. The length is counted before it is called Fetched."""
+
+    def server_time(self) -> datetime:
+        """Now, on the server's clock (from its ``Date``), carried on by our monotonic clock."""
+
+    async def account(self) -> Account:
+        """Pre-flight: does the token answer? Raises SourceRefused."""
+
+    async def aclose(self) -> None:
+        """Close connections."""

@@ -1,0 +1,94 @@
+"""A report of one window, read page by page until it can be believed (``rules.agreement`` says when)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Generic
+
+from archiver.model import BadRow, Call, Recording, Window
+from archiver.rules.agreement import MAX_PASSES, ListingPass
+from archiver.source.dialects import Envelope
+from archiver.source.interface import ListingOutcome, Page, RowT
+
+FetchPage = Callable[[int], Awaitable[Envelope]]
+ReadRow = Callable[[Mapping[str, Any]], tuple[RowT | None, list[BadRow]]]
+
+
+class ReportListing(Generic[RowT]):
+    """Implements the ``Listing`` port over anything that can fetch page N."""
+
+    def __init__(self, window: Window, fetch: FetchPage, read: ReadRow[RowT]) -> None:
+        self._window = window
+        self._fetch = fetch
+        self._read: ReadRow[RowT] = read
+        self._outcome: ListingOutcome | None = None
+
+    @property
+    def outcome(self) -> ListingOutcome:
+        """How it ended; RuntimeError while it has not."""
+        if self._outcome is None:
+            raise RuntimeError("the listing has not been read to its end")
+        return self._outcome
+
+    async def __aiter__(self) -> AsyncGenerator[Page[RowT], None]:
+        previous: ListingPass | None = None
+        seen: set[str] = set()
+        pages = 0
+        for number in range(1, MAX_PASSES + 1):
+            books = ListingPass()
+            async for page in self._one_pass(books):
+                yield page
+            head = await self._head_again(books)
+            pages += books.pages + (head is not None)
+            seen |= books.seen
+            trouble = books.trouble(head)
+            # The same ids under the same complaint twice: the list stands still, and its total is simply wrong.
+            standing = previous is not None and number > 2 and books.seen == previous.seen
+            if not trouble or standing or number == MAX_PASSES:
+                total = max((total for total in books.totals if total is not None), default=None)
+                self._outcome = ListingOutcome(not trouble, trouble, number, pages, len(seen), total)
+                return
+            previous = books
+
+    async def _one_pass(self, books: ListingPass) -> AsyncGenerator[Page[RowT], None]:
+        number, last_page = 1, None
+        while books.wants_page(number, last_page):
+            envelope = await self._fetch(number)
+            last_page = envelope.last_page
+            books.add([identity(row) for row in envelope.rows], envelope.total)
+            yield self._page(number, envelope)
+            number += 1
+
+    async def _head_again(self, books: ListingPass) -> list[str] | None:
+        """The ids of the first page once more, where there were others to move while they were read."""
+        if books.pages < 2:
+            return None
+        return [identity(row) for row in (await self._fetch(1)).rows]
+
+    def _page(self, number: int, envelope: Envelope) -> Page[RowT]:
+        rows: list[RowT] = []
+        bad_rows = [BadRow(None, "the row is no object", {}, lost=True)] * envelope.not_rows
+        for raw in envelope.rows:
+            row, problems = self._read(raw)
+            inside = row is not None and moment_of(row) in self._window
+            if row is not None and inside:
+                rows.append(row)
+            if row is None or inside:
+                bad_rows.extend(problems)
+        return Page(number, tuple(rows), tuple(bad_rows), envelope.dialect, envelope.total)
+
+
+def moment_of(row: Recording | Call) -> datetime:
+    """The time by which a row belongs to a window."""
+    return row.created_at if isinstance(row, Recording) else row.end_at or row.start_at
+
+
+def identity(row: Mapping[str, Any]) -> str:
+    """The row's id; where it has none, a digest of what else it says, links left out since they change."""
+    if isinstance(row.get("id"), str | int):
+        return str(row["id"])
+    rest = {name: value for name, value in row.items() if name != "audio"}
+    return "row:" + hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,141 @@
+"""Report rows read into nouns. Fields we do not know are kept; a field we cannot read costs that field, not the row."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from archiver.model import BadRow, Call, Link, Recording, Row
+from archiver.rules.presign import deadline_of
+
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+DURATION = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d)")
+UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)(?:[^\s/@?#]*@)?([^\s?#]*)(?:[?#]\S*)?")
+"""Anywhere in a text: scheme, credentials (dropped), host and path, query and fragment (dropped)."""
+SIGNED_PARAMETER = re.compile(r"(?i)[?&]?\b(?:x-amz-[a-z0-9-]+|signature|awsaccesskeyid|access_token)=[^&\s]*")
+"""What makes a link a credential, should it stand outside of anything that looks like a URL."""
+ID_LIMIT = 2_000
+"""Characters: what is longer is no id."""
+
+
+def read_recording(raw: Mapping[str, Any], zone: tzinfo) -> tuple[Recording | None, list[BadRow]]:
+    """A recordings row: the recording, if its id and time can be read, and what could not be."""
+    row = without_links(raw)
+    recording_id = _identifier(raw.get("id"))
+    if recording_id is None:
+        return None, [BadRow(None, "the row has no id", row, lost=True)]
+    problems = []
+    created_at = read_time(raw.get("created_at"), zone)
+    if created_at is None:
+        created_at = time_of_uuid(recording_id)
+        lost = created_at is None
+        problems.append(BadRow(recording_id, "created_at cannot be read", row, lost))
+        if created_at is None:
+            return None, problems
+    duration = read_duration(raw.get("duration"))
+    if duration is None and raw.get("duration") is not None:
+        problems.append(BadRow(recording_id, "duration cannot be read", row, lost=False))
+    audio = raw.get("audio")
+    if not (audio is None or isinstance(audio, str)):
+        problems.append(BadRow(recording_id, "audio is neither a link nor null", row, lost=False))
+    return Recording(
+        id=recording_id,
+        created_at=created_at,
+        duration=duration or None,  # zero seconds is no reference either
+        link=Link(audio, deadline_of(audio)) if isinstance(audio, str) and audio else None,
+        row=row,
+        call_from=_number(raw.get("call_from")),
+        call_to=_number(raw.get("call_to")),
+    ), problems
+
+
+def read_call(raw: Mapping[str, Any], zone: tzinfo) -> tuple[Call | None, list[BadRow]]:
+    """A call log row, likewise."""
+    row = without_links(raw)
+    call_id = _identifier(raw.get("id"))
+    if call_id is None:
+        return None, [BadRow(None, "the row has no id", row, lost=True)]
+    problems = []
+    start_at = read_time(raw.get("start_at"), zone)
+    if start_at is None:
+        start_at = time_of_uuid(call_id)
+        problems.append(BadRow(call_id, "start_at cannot be read", row, start_at is None))
+        if start_at is None:
+            return None, problems
+    duration = read_duration(raw.get("duration"))
+    if duration is None and raw.get("duration") is not None:
+        problems.append(BadRow(call_id, "duration cannot be read", row, lost=False))
+    status = raw.get("status")
+    end_at = read_time(raw.get("end_at"), zone)
+    return Call(call_id, start_at, end_at, duration, status if isinstance(status, str) else None, row), problems
+
+
+def read_time(value: object, zone: tzinfo) -> datetime | None:
+    """``YYYY-MM-DD HH:MM:SS`` in ``zone``, as UTC; None if it is anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return datetime.strptime(value, TIME_FORMAT).replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_duration(value: object) -> timedelta | None:
+    """``HH:MM:SS`` (hours may pass 99), or whole seconds as a number or a string; None if it is anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.isascii():
+        return None
+    if parts := DURATION.fullmatch(value.strip()):
+        hours, minutes, seconds = (int(part) for part in parts.groups())
+        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return timedelta(seconds=int(value)) if re.fullmatch(r"\d{1,7}", value.strip()) else None
+
+
+def time_of_uuid(text: str) -> datetime | None:
+    """The time inside a version 1 UUID, to the second, in UTC; None if the id is none."""
+    try:
+        parsed = uuid.UUID(text)
+        if parsed.version != 1:
+            return None
+        return (UUID_EPOCH + timedelta(microseconds=parsed.time // 10)).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        return None
+
+
+def without_links(row: Mapping[str, Any]) -> Row:
+    """The row verbatim, except that every URL in it, at any depth, is cut down to scheme, host and path."""
+    return {str(name): _without_links(value) for name, value in row.items()}
+
+
+def _without_links(value: Any) -> Any:
+    if isinstance(value, str):
+        return SIGNED_PARAMETER.sub("", URL.sub(r"\1\2", value))
+    if isinstance(value, list):
+        return [_without_links(member) for member in value]
+    if isinstance(value, dict):
+        return {str(name): _without_links(member) for name, member in value.items()}
+    return value
+
+
+def _identifier(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not 0 < len(value) <= ID_LIMIT:
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which neither a database nor a key can hold
+        return None
+    return value
+
+
+def _number(value: object) -> str | None:
+    """A party as the report names it: digits as a rule; webhooks send integers."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip().lstrip("+") or None if isinstance(value, str) else None

@@ -1,0 +1,297 @@
+"""Audio in flight: in memory up to a budget, beyond that in a scratch file; hashed once, on the way in.
+
+Memory is taken from the budget before a byte is accepted and given back when the receiver's context ends. There is no
+deadlock and no starvation, because nobody who holds memory ever waits for more: a body asks once, in order of arrival,
+and one that outgrows what it got takes what happens to be free, or moves to the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import mmap
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import aiofiles
+import anyio
+from aiofiles.threadpool.binary import AsyncFileIO
+from anyio.to_thread import run_sync
+
+from archiver.model import Digest
+from archiver.scratch import ScratchDirectory
+from archiver.spool_room import DiskRoom, MemoryBudget, unwritable
+
+MIB = 1 << 20
+FIRST_STEP = 256 * 1024
+"""Memory that a body of undeclared length starts with; it doubles from there."""
+DISK_STEP = 32 * MIB
+"""Disk that a body of undeclared length asks for at a time."""
+
+
+class TooLarge(Exception):
+    """The body is, or says it will be, larger than the spool takes. An expected outcome of receiving, not a failure.
+
+    Raised out of ``begin`` or ``write`` because only that stops the source; the pipeline turns it into its outcome.
+    """
+
+    def __init__(self, size: int, limit: int, *, declared: bool) -> None:
+        super().__init__(f"the body {'declares' if declared else 'has'} {size} bytes, more than the limit of {limit}")
+        self.size = size
+        self.limit = limit
+        self.declared = declared
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedAudio:
+    """A whole body with its digests: a ``store.interface.Body``. Valid until the receiver's context ends."""
+
+    size: int
+    sha256: Digest
+    sha512: Digest
+    _content: bytearray | Path = field(repr=False)
+
+    def open(self) -> BinaryIO:
+        """A new stream at the first byte, over the very buffer or file that was received: nothing is copied."""
+        if isinstance(self._content, Path):
+            return self._content.open("rb")
+        return io.BufferedReader(_BufferStream(memoryview(self._content).toreadonly()))
+
+    def view(self) -> AbstractContextManager[memoryview]:
+        """All bytes, read-only: the buffer itself, or the file mapped. Blocking (page faults): for a worker thread."""
+        return self._view()
+
+    @contextmanager
+    def _view(self) -> Iterator[memoryview]:
+        if not isinstance(self._content, Path):
+            yield memoryview(self._content).toreadonly()
+        elif self.size == 0:
+            yield memoryview(b"")  # an empty file cannot be mapped
+        else:
+            with self._content.open("rb") as file:
+                mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            try:
+                yield memoryview(mapping)
+            finally:
+                with suppress(BufferError):  # a slice lives on: the mapping goes with it
+                    mapping.close()
+
+
+class _BufferStream(io.RawIOBase):
+    """A stream over a buffer without a copy of it (BytesIO would copy a bytearray)."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._view)}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readall(self) -> bytes:
+        rest = bytes(self._view[self._at :])
+        self._at += len(rest)
+        return rest
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's WriteableBuffer is private
+        piece = self._view[self._at : self._at + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+
+class Spool:
+    """Where bodies are received; an async context manager that owns the memory budget and the scratch directory.
+
+    ``memory_bytes`` bounds what all bodies together hold in memory; bodies over ``spill_bytes`` go to a file in
+    ``directory`` (default: the system's temporary directory), of whose disk ``reserve_bytes`` always stay free; bodies
+    over ``max_bytes`` are TooLarge. Entering raises SpoolFull where the scratch directory cannot be made.
+    """
+
+    def __init__(
+        self,
+        memory_bytes: int,
+        directory: Path | None,
+        *,
+        max_bytes: int,
+        spill_bytes: int = 8 * MIB,
+        reserve_bytes: int = 256 * MIB,
+    ) -> None:
+        self.directory = directory if directory is not None else Path(tempfile.gettempdir())
+        self.max_bytes = max_bytes
+        self.spill_bytes = min(spill_bytes, memory_bytes)
+        self.memory = MemoryBudget(memory_bytes)
+        self.disk = DiskRoom(self.directory, reserve_bytes)
+        self.scratch = ScratchDirectory(self.directory)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await run_sync(self.scratch.__enter__)
+        except OSError as error:
+            raise unwritable(self.directory, error) from None
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await run_sync(self.scratch.__exit__, kind, error, trace)
+
+    def receive(self) -> AbstractAsyncContextManager[Receiver]:
+        """A receiver for one recording; its memory and its file are given back when the context ends, however."""
+        return self._receive()
+
+    @asynccontextmanager
+    async def _receive(self) -> AsyncIterator[Receiver]:
+        receiver = Receiver(self)
+        try:
+            yield receiver
+        finally:
+            with anyio.CancelScope(shield=True):
+                await receiver.discard()
+
+
+class Receiver:
+    """Takes one body (``source.interface.AudioSink``); begun again, it starts anew. One task at a time."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._declared: int | None = None
+        self._received = 0
+        self._buffer = bytearray()
+        self._held = 0
+        self._promised = 0
+        self._file: AsyncFileIO | None = None
+        self._path: Path | None = None
+        self._begun = False
+
+    async def begin(self, content_length: int | None) -> None:
+        """Make room for a body, waiting for memory if need be. Raises TooLarge or SpoolFull."""
+        await self.discard()
+        self._check_size(content_length or 0, declared=True)
+        self._declared = content_length
+        self._sha256, self._sha512 = hashlib.sha256(), hashlib.sha512()
+        if content_length is not None and content_length > self._spool.spill_bytes:
+            await self._spill()
+        else:
+            first = min(FIRST_STEP, self._spool.spill_bytes) if content_length is None else content_length
+            await self._spool.memory.take(first)
+            self._held = first
+            self._buffer = bytearray(first)
+        self._begun = True
+
+    async def write(self, chunk: bytes) -> None:
+        """Take the next bytes. Raises TooLarge or SpoolFull."""
+        end = self._received + len(chunk)
+        self._check_size(end, declared=False)
+        if self._file is None and end > self._held and not self._grow(end):
+            await self._spill()
+        if self._file is None:
+            self._buffer[self._received : end] = chunk
+        else:
+            await self._to_file(memoryview(chunk))
+        self._sha256.update(chunk)
+        self._sha512.update(chunk)
+        self._received = end
+
+    def audio(self) -> FetchedAudio:
+        """What was received, as a body. ValueError before the declared length is complete."""
+        if not self._begun or self._declared not in (None, self._received):
+            raise ValueError("the body is not whole")
+        if self._path is None and self._held > self._received:
+            del self._buffer[self._received :]
+            self._spool.memory.give(self._held - self._received)
+            self._held = self._received
+        return FetchedAudio(
+            self._received,
+            Digest("sha256", self._sha256.hexdigest()),
+            Digest("sha512", self._sha512.hexdigest()),
+            self._buffer if self._path is None else self._path,
+        )
+
+    async def discard(self) -> None:
+        """Give memory, promises and the file back."""
+        self._begun = False
+        self._received = 0
+        self._buffer = bytearray()
+        self._spool.memory.give(self._held)
+        self._spool.disk.promised -= self._promised
+        self._held = self._promised = 0
+        file, path, self._file, self._path = self._file, self._path, None, None
+        with anyio.CancelScope(shield=True):
+            if file is not None:
+                await file.close()
+            if path is not None:
+                await run_sync(lambda: path.unlink(missing_ok=True))
+
+    def _check_size(self, size: int, *, declared: bool) -> None:
+        if size > self._spool.max_bytes:
+            raise TooLarge(size, self._spool.max_bytes, declared=declared)
+
+    def _grow(self, needed: int) -> bool:
+        """Get memory for ``needed`` bytes in all without waiting; False if it has to be the disk."""
+        if needed > self._spool.spill_bytes:
+            return False
+        more = min(max(2 * self._held, needed), self._spool.spill_bytes) - self._held
+        if not self._spool.memory.take_now(more):
+            return False
+        self._held += more
+        self._buffer.extend(bytes(more))
+        return True
+
+    async def _spill(self) -> None:
+        """Move to a file: what was received so far first; its memory is given back."""
+        await self._promise(self._declared or DISK_STEP)
+        with anyio.CancelScope(shield=True):  # a file made while we are cancelled must be known to discard()
+            try:
+                self._file, self._path = await _new_file(self._spool.scratch)
+            except OSError as error:
+                raise unwritable(self._spool.directory, error) from None
+        await self._to_file(memoryview(self._buffer)[: self._received])
+        self._buffer = bytearray()
+        self._spool.memory.give(self._held)
+        self._held = 0
+
+    async def _promise(self, size: int) -> None:
+        await self._spool.disk.promise(size)
+        self._promised += size
+
+    async def _to_file(self, chunk: memoryview) -> None:
+        if self._file is None:
+            raise RuntimeError("not spilled")
+        if len(chunk) > self._promised:
+            await self._promise(max(DISK_STEP, len(chunk)))
+        size = len(chunk)
+        # Shielded: a descriptor must not be closed, and its number given to another file, under a write in a thread.
+        with anyio.CancelScope(shield=True):
+            try:
+                while chunk:
+                    chunk = chunk[await self._file.write(chunk) :]
+            except OSError as error:
+                raise unwritable(self._spool.directory, error) from None
+        self._promised -= size
+        self._spool.disk.promised -= size
+
+
+async def _new_file(scratch: ScratchDirectory) -> tuple[AsyncFileIO, Path]:
+    """A scratch file, open for unbuffered writing: what was written is there for whoever opens the path next."""
+    fd, path = await run_sync(scratch.new_file)
+    return await aiofiles.open(fd, "wb", buffering=0), path

@@ -1,0 +1,269 @@
+"""A directory as the bucket: each object is a file, made whole elsewhere and then linked to its name.
+
+The way of a put: temporary file in ``<root>/.scratch/`` (same file system), written and hashed, fsync; ``link`` to the
+final name, which fails if the name is taken, so nothing is ever overwritten; unlink of the temporary name; fsync of the
+directory. A process that dies on the way leaves no name, or the whole object, never a part of one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import anyio
+from anyio import from_thread
+from anyio.to_thread import run_sync
+
+from archiver.errors import ArchiverError, StoreFailed
+from archiver.model import Digest, StoredObject
+from archiver.scratch import ScratchDirectory, make_private_directory
+from archiver.store.directory_errors import file_errors, link_errors
+from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, PutOutcome
+from archiver.store.object_key import checked_key
+
+T = TypeVar("T")
+
+SCRATCH = ".scratch"
+CHUNK = 1 << 20
+THREADS = 16
+"""Blocking operations at once: more than a disk does better with, fewer than the threads of everything else."""
+
+
+class DirectoryStore:
+    """Objects as files below ``root``: files 0600, directories 0700 whatever the umask.
+
+    ``root`` is made at the first use if its parent is there. Links that an operator made inside it are followed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._scratch = ScratchDirectory(self._root / SCRATCH)
+        self._ready = False
+        self._durable: set[Path] = set()
+        self._lock = threading.Lock()
+        self._threads = anyio.CapacityLimiter(THREADS)
+
+    @property
+    def location(self) -> str:
+        return self._root.as_uri()
+
+    async def put_new(self, key: str, body: Body, digest: Digest, mediatype: str) -> PutOutcome:
+        """As the port promises. The media type is not kept: the extension of the key says it."""
+        checked_key(key)
+        return await self._in_thread(partial(self._put, key, body, digest))
+
+    async def head(self, key: str) -> StoredObject | None:
+        return await self._in_thread(partial(self._head, checked_key(key)))
+
+    async def read(self, key: str, limit: int) -> bytes | None:
+        return await self._in_thread(partial(self._read, checked_key(key), limit))
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """As the port promises; one directory at a time is held in memory."""
+        pending: list[StoredObject | str] = [prefix.rpartition("/")[0]]
+        while pending:
+            entry = pending.pop()
+            if isinstance(entry, StoredObject):
+                yield entry
+            else:
+                pending.extend(reversed(await self._in_thread(partial(self._entries, entry, prefix))))
+
+    async def check(self) -> Sequence[Check]:
+        try:
+            return await self._in_thread(self._check)
+        except ArchiverError as error:
+            return [Check("directory", False, error.fact, error.hint)]
+
+    async def aclose(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await run_sync(self._close)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await run_sync(work, limiter=self._threads)
+
+    def _prepare(self) -> None:
+        """Make the root and the scratch directory, once."""
+        with self._lock:
+            if self._ready:
+                return
+            with file_errors(self._root, f"{self._root} cannot be used"):
+                if make_private_directory(self._root):
+                    _sync_directory(self._root.parent)
+                self._scratch.__enter__()
+            self._ready = True
+
+    def _put(self, key: str, body: Body, digest: Digest) -> PutOutcome:
+        self._prepare()
+        path = self._root / key
+        with file_errors(self._root, f"{key} cannot be written"):
+            if path.exists():
+                return self._adopt(key, digest)
+            fd, temporary = self._scratch.new_file()
+            try:
+                with os.fdopen(fd, "wb") as file:
+                    _fill(file, key, body, digest)
+                self._make_parents(path.parent)
+                with link_errors(self._root):
+                    os.link(temporary, path)
+            except FileExistsError:  # another put was faster
+                return self._adopt(key, digest)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync_directory(path.parent)
+        return Created(StoredObject(key, body.size, digest))
+
+    def _adopt(self, key: str, digest: Digest) -> PutOutcome:
+        """Compare with what is there. It may be the work of a process that died before its fsync: made durable here."""
+        stored = self._head(key)
+        if stored is None:
+            raise StoreFailed(f"{key} is taken by something that is not a file")
+        if stored.digest != digest:
+            return Conflict(stored)
+        path = self._root / key
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        self._make_parents(path.parent)
+        _sync_directory(path.parent)
+        return AlreadyThere(stored)
+
+    def _make_parents(self, folder: Path) -> None:
+        """Make the directories from the root down to ``folder``; each is durable in its parent before this returns."""
+        for path in [*reversed(folder.relative_to(self._root).parents), folder.relative_to(self._root)][1:]:
+            directory = self._root / path
+            with self._lock:
+                made = make_private_directory(directory)
+                if made or directory not in self._durable:
+                    _sync_directory(directory.parent)
+                    self._durable.add(directory)
+
+    def _head(self, key: str) -> StoredObject | None:
+        hashed, size = hashlib.sha256(), 0
+        with file_errors(self._root, f"{key} cannot be read"):
+            try:
+                with (self._root / key).open("rb") as file:
+                    while chunk := file.read(CHUNK):
+                        from_thread.check_cancelled()
+                        hashed.update(chunk)
+                        size += len(chunk)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+        return StoredObject(key, size, Digest("sha256", hashed.hexdigest()))
+
+    def _read(self, key: str, limit: int) -> bytes | None:
+        with file_errors(self._root, f"{key} cannot be read"):
+            try:
+                with (self._root / key).open("rb") as file:
+                    data = file.read(limit + 1)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+        if len(data) > limit:
+            raise StoreFailed(f"{key} has more than the {limit} bytes that were expected")
+        return data
+
+    def _entries(self, folder: str, prefix: str) -> Sequence[StoredObject | str]:
+        """What is in ``folder`` under ``prefix``, in key order: files as objects, directories as names."""
+        found: list[tuple[bytes, StoredObject | str]] = []
+        if folder and any(not part or part.startswith(".") for part in folder.split("/")):
+            return []
+        with file_errors(self._root, f"{self._root / folder} cannot be listed"):
+            try:
+                entries = list(os.scandir(self._root / folder))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+            for entry in entries:
+                key = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    if f"{key}/".startswith(prefix):  # sorts as its keys do: "a.x" before "a/b" before "ab"
+                        found.append((os.fsencode(f"{key}/"), key))
+                elif entry.is_file() and key.startswith(prefix):
+                    found.append((os.fsencode(key), StoredObject(key, entry.stat().st_size)))
+        found.sort(key=lambda pair: pair[0])
+        return [entry for _, entry in found]
+
+    def _check(self) -> Sequence[Check]:
+        self._prepare()
+        key, body = f"doctor/probe-{secrets.token_hex(8)}", _Probe(secrets.token_bytes(64))
+        path = self._root / key
+        created, again = self._put(key, body, body.digest), self._put(key, body, body.digest)
+        other = _Probe(b"other bytes")
+        refused = self._put(key, other, other.digest)
+        equal = self._read(key, body.size) == body.data
+        with file_errors(self._root, f"{path} cannot be removed"):
+            path.unlink()
+            path.parent.rmdir() if not any(path.parent.iterdir()) else None
+            usage = shutil.disk_usage(self._root)
+        kept = isinstance(created, Created) and isinstance(again, AlreadyThere) and isinstance(refused, Conflict)
+        return [
+            Check("directory", True, f"{self._root} is writable, {usage.free >> 20} MiB free"),
+            Check(
+                "create-only", kept, "a second put did not replace the first" if kept else "a put replaced an object"
+            ),
+            Check("read back", equal, "a probe was read back equal" if equal else "a probe was read back different"),
+        ]
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._ready:
+                self._ready = False
+                with file_errors(self._root, f"{self._scratch.path} cannot be removed"):
+                    self._scratch.__exit__(None, None, None)
+
+
+class _Probe:
+    """A body in memory, for the check."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.size = len(data)
+        self.digest = Digest("sha256", hashlib.sha256(data).hexdigest())
+
+    def open(self) -> BinaryIO:
+        return BytesIO(self.data)
+
+
+def _fill(file: BinaryIO, key: str, body: Body, digest: Digest) -> None:
+    """Write the body, durably; StoreFailed if it is not of the size and digest that it should be."""
+    hashed, size = hashlib.sha256(), 0
+    with body.open() as stream:
+        while chunk := _next_chunk(stream, key):
+            from_thread.check_cancelled()
+            hashed.update(chunk)
+            size += len(chunk)
+            file.write(chunk)
+    if size != body.size or Digest("sha256", hashed.hexdigest()) != digest:
+        raise StoreFailed(f"the body for {key} is not the one its digest names")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _next_chunk(stream: BinaryIO, key: str) -> bytes:
+    """Apart from the writing, so that a failing spool is not taken for a failing destination."""
+    try:
+        return stream.read(CHUNK)
+    except OSError as error:
+        raise StoreFailed(
+            f"the body for {key} cannot be read: {os.strerror(error.errno or errno.EIO).lower()}"
+        ) from None
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the names in ``path`` durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems know no fsync of directories: they need none
+            raise
+    finally:
+        os.close(fd)

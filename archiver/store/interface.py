@@ -1,0 +1,90 @@
+"""The port to the bucket. Its contract stands here; ``tests/store/test_contract.py`` holds every adapter to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from archiver.model import Digest, StoredObject
+
+
+class Body(Protocol):
+    """Bytes to be put: in memory or in a file. May be opened again for a retry."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def open(self) -> BinaryIO:
+        """A new binary stream at the first byte; the caller closes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The put wrote the object."""
+
+    stored: StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyThere:
+    """The key held these very bytes before: nothing was written."""
+
+    stored: StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The key holds other bytes: nothing was written, nothing may be."""
+
+    stored: StoredObject
+
+
+PutOutcome = Created | AlreadyThere | Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One pre-flight finding about the destination, for ``archiver doctor``."""
+
+    name: str
+    passed: bool
+    fact: str
+    remedy: str = ""
+
+
+class Store(Protocol):
+    """A bucket to which objects are only ever added.
+
+    Keys are relative to the configured prefix. Methods may be called concurrently. Transient trouble is retried
+    inside; what is raised after that is StoreFailed (this object), or DestinationUnusable (no object will do better:
+    bucket missing, access denied, disk full).
+    """
+
+    @property
+    def location(self) -> str:
+        """Where it is, for people: a URL without credentials."""
+
+    async def put_new(self, key: str, body: Body, digest: Digest, mediatype: str) -> PutOutcome:
+        """Create the object if the key is free; never overwrite.
+
+        ``digest`` is the SHA-256 of the body; the store must hold exactly these bytes, durably, before this returns
+        Created: the adapter has compared size and digest with what the store says it holds. Idempotent: a repeat
+        after a lost answer is AlreadyThere. Among racing puts of one key at most one is Created.
+        """
+
+    async def head(self, key: str) -> StoredObject | None:
+        """Size, SHA-256 and version of an object, or None. Where the store kept no digest, the bytes are read."""
+
+    async def read(self, key: str, limit: int) -> bytes | None:
+        """The object's bytes, or None if it is not there; StoreFailed if there are more than ``limit``."""
+
+    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """Every object whose key starts with ``prefix``, in key order, digests left out."""
+
+    async def check(self) -> Sequence[Check]:
+        """Pre-flight: reachable, writable create-only, read back equal. Leaves nothing behind that it can delete."""
+
+    async def aclose(self) -> None:
+        """Release connections and scratch."""

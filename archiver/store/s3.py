@@ -1,0 +1,295 @@
+"""A bucket of S3 or of something that speaks its language, through boto3 in worker threads.
+
+Every put is create-only (``If-None-Match: *``) and carries its SHA-256 as a header. What the store holds is trusted
+only after comparison: with the checksum that it echoes, else with the one HEAD gives, else with the bytes read back.
+
+The SDK repeats a put whose answer was lost; if the first one had been committed, the repeat meets 412 and finds its own
+bytes: AlreadyThere is then the truth as far as anyone can know it.
+
+A single put takes at most 5 GiB. Multipart uploads go beyond, but their SHA-256 is one of checksums ("composite") and
+says nothing about the whole; and 5 GiB are a week of 64 kbit/s.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import boto3.session
+from anyio import from_thread
+from anyio.to_thread import run_sync
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+
+from archiver.errors import ArchiverError, StoreFailed
+from archiver.model import Digest, StoredObject
+from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, PutOutcome
+from archiver.store.object_key import checked_key
+from archiver.store.s3_body import NamedBody
+from archiver.store.s3_doctor import Doctor
+from archiver.store.s3_errors import ABSENT, BUSY, REFUSED, code_of, silence_sdk_logs, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+T = TypeVar("T")
+
+MAX_PUT_BYTES = 5 << 30
+CHUNK = 1 << 20
+ATTEMPTS = 5
+EXPECT_CONTINUE_FROM = 8 << 20
+"""Bodies under this size are sent without asking first (``Expect: 100-continue`` costs a round trip, and up to a second
+at stores that do not know it); larger ones ask, so that a refusal comes before the upload."""
+
+
+class S3Store:
+    """``s3://<bucket>/<prefix>``; credentials from the AWS default chain. The client is made at the first use.
+
+    ``encryption`` is None (the bucket's default), ``AES256``, ``aws:kms`` or ``aws:kms:<key ARN>``. ``connections``
+    bounds threads and sockets. With ``endpoint_url`` (S3-compatibles) the bucket is addressed in the path.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        encryption: str | None = None,
+        storage_class: str | None = None,
+        connections: int = 32,
+        client_factory: Callable[[], S3Client] | None = None,
+    ) -> None:
+        silence_sdk_logs()
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._options = _put_options(encryption, storage_class)
+        self._make_client = client_factory or partial(_make_client, region, endpoint_url, connections)
+        self._client: S3Client | None = None
+        self._lock = threading.Lock()
+        self._threads = anyio.CapacityLimiter(connections)
+        self._reached = False
+
+    @property
+    def location(self) -> str:
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    async def put_new(self, key: str, body: Body, digest: Digest, mediatype: str) -> PutOutcome:
+        """As the port promises; StoreFailed for more than 5 GiB."""
+        checked_key(key, self._prefix)
+        if body.size > MAX_PUT_BYTES:
+            raise StoreFailed(f"{key} has {body.size} bytes: more than a single put can take ({MAX_PUT_BYTES})")
+        for attempt in range(ATTEMPTS):
+            outcome = await self._in_thread(f"put {key}", partial(self._put, key, body, digest, mediatype))
+            if outcome is not None:
+                return outcome
+            await anyio.sleep(random.uniform(0.1, 0.3) * 2**attempt)  # noqa: S311  # jitter
+        raise StoreFailed(f"put {key}: other writers keep the key busy")
+
+    async def head(self, key: str) -> StoredObject | None:
+        return await self._in_thread(f"head {key}", partial(self._head, checked_key(key, self._prefix)))
+
+    async def read(self, key: str, limit: int) -> bytes | None:
+        return await self._in_thread(f"read {key}", partial(self._read, checked_key(key, self._prefix), limit))
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """As the port promises; a page of 1,000 at a time is held in memory."""
+        doing = f"list {prefix}"
+        pages = await self._in_thread(doing, partial(self._pages, prefix))
+        while (page := await self._in_thread(doing, lambda _: next(pages, None))) is not None:
+            for item in page.get("Contents", ()):
+                yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"])
+
+    async def check(self) -> Sequence[Check]:
+        """As the port promises. The probes below ``doctor/`` stay where deletion is denied, as it should be."""
+        key = f"{self._prefix}doctor/probe-{secrets.token_hex(8)}"
+        try:
+            return await self._in_thread(
+                "check", lambda client: Doctor(client, self._bucket, key, self._options).checks()
+            )
+        except ArchiverError as error:
+            return [Check("bucket", False, error.fact, error.hint)]
+
+    async def aclose(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await run_sync(self._close)
+
+    async def _in_thread(self, doing: str, work: Callable[[S3Client], T]) -> T:
+        return await run_sync(self._guarded, doing, work, limiter=self._threads)
+
+    def _guarded(self, doing: str, work: Callable[[S3Client], T]) -> T:
+        """Do ``work``, letting out no error but ours: the SDK's carry URLs, key ids and signed strings."""
+        try:
+            result = work(self._connected())
+        except (ClientError, BotoCoreError) as error:
+            self._reached = self._reached or isinstance(error, ClientError)
+            raise translated(error, doing, reached=self._reached) from None
+        self._reached = True
+        return result
+
+    def _connected(self) -> S3Client:
+        with self._lock:
+            if self._client is None:
+                try:
+                    self._client = self._make_client()
+                except ValueError as error:  # how botocore refuses an endpoint URL
+                    raise translated(error, "connect", reached=False) from None
+            return self._client
+
+    def _put(self, key: str, body: Body, digest: Digest, mediatype: str, client: S3Client) -> PutOutcome | None:
+        """One put; None if another writer was busy with the key and it has to be tried again."""
+        try:
+            with body.open() as stream:
+                answer = client.put_object(
+                    Bucket=self._bucket,
+                    Key=self._prefix + key,
+                    Body=NamedBody(stream, key, body.size, digest),  # type: ignore[arg-type]  # read, seek, tell suffice
+                    ContentLength=body.size,
+                    ContentType=mediatype,
+                    ChecksumSHA256=base64.b64encode(bytes.fromhex(digest.hex)).decode(),
+                    IfNoneMatch="*",
+                    **self._options,
+                )
+        except ClientError as error:
+            if code_of(error) in BUSY:
+                return None
+            if code_of(error) not in REFUSED:
+                raise
+            held = self._head(key, client)
+            if held is None:  # gone again
+                return None
+            return AlreadyThere(held) if (held.size, held.digest) == (body.size, digest) else Conflict(held)
+        return Created(self._proved(key, body.size, digest, answer, client))
+
+    def _proved(self, key: str, size: int, digest: Digest, answer: Any, client: S3Client) -> StoredObject:
+        """What the store now holds, after comparison with what was sent."""
+        echoed = _whole_digest(answer)
+        held = self._head(key, client) if echoed is None else StoredObject(key, size, echoed, answer.get("VersionId"))
+        if held is None or (held.size, held.digest) != (size, digest):
+            raise StoreFailed(
+                f"the store answered 200 but does not hold under {key} what was sent",
+                "run `archiver doctor`; look at the object, and remove it before the next run",
+            )
+        return held
+
+    def _head(self, key: str, client: S3Client) -> StoredObject | None:
+        try:
+            answer = client.head_object(Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if code_of(error) not in ABSENT:
+                raise
+            if not self._reached:  # a HEAD has no body to tell a missing object from a missing bucket
+                client.head_bucket(Bucket=self._bucket)
+            return None
+        digest = _whole_digest(answer)
+        if digest is None:
+            return self._received(key, client, partial(_hashed, key))
+        return StoredObject(key, answer["ContentLength"], digest, answer.get("VersionId"))
+
+    def _read(self, key: str, limit: int, client: S3Client) -> bytes | None:
+        return self._received(key, client, partial(_limited, key, limit))
+
+    def _received(self, key: str, client: S3Client, take: Callable[[GetObjectOutputTypeDef], T]) -> T | None:
+        """What ``take`` makes of the object's bytes, or None. The SDK repeats requests, not bodies that broke off."""
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+                with closing(answer["Body"]):
+                    return take(answer)
+            except ClientError as error:
+                if code_of(error) in ABSENT:
+                    return None
+                raise
+            except (HTTPClientError, IncompleteReadError):
+                if attempt == ATTEMPTS - 1:
+                    raise
+        return None
+
+    def _pages(self, prefix: str, client: S3Client) -> Any:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+        return iter(pages)
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+
+def _put_options(encryption: str | None, storage_class: str | None) -> dict[str, Any]:
+    """Arguments of every put that come from the configuration."""
+    options: dict[str, Any] = {}
+    if encryption is not None and encryption.startswith("aws:kms:"):
+        options |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption.removeprefix("aws:kms:")}
+    elif encryption is not None:
+        options["ServerSideEncryption"] = encryption
+    if storage_class is not None:
+        options["StorageClass"] = storage_class
+    return options
+
+
+def _make_client(region: str | None, endpoint_url: str | None, connections: int) -> S3Client:
+    """A client that adds nothing to what we send: no trailing checksums, which some compatibles store as content."""
+    config = Config(
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        max_pool_connections=connections,
+        connect_timeout=10,
+        read_timeout=60,
+        tcp_keepalive=True,
+        s3={"addressing_style": "path"} if endpoint_url else None,
+    )
+    client = boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+    client.meta.events.register_last("before-call.s3.PutObject", _send_small_bodies_at_once)
+    client.meta.events.register("before-send.s3", _stop_if_cancelled)
+    return client
+
+
+def _send_small_bodies_at_once(params: dict[str, Any], **_: object) -> None:
+    if getattr(params["body"], "size", 0) < EXPECT_CONTINUE_FROM:
+        params["headers"].pop("Expect", None)
+
+
+def _stop_if_cancelled(**_: object) -> None:
+    """Between two attempts: a store that hangs must not hold up the end of a run for all of them."""
+    from_thread.check_cancelled()
+
+
+def _whole_digest(answer: Any) -> Digest | None:
+    """The SHA-256 of the whole object as the answer states it, or None; one of checksums (``…-3``) is not it."""
+    text = answer.get("ChecksumSHA256")
+    if not text or "-" in text or answer.get("ChecksumType") == "COMPOSITE":
+        return None
+    return Digest("sha256", base64.b64decode(text).hex())
+
+
+def _hashed(key: str, answer: GetObjectOutputTypeDef) -> StoredObject:
+    """The object by its bytes, where the store keeps no digest."""
+    hashed, size = hashlib.sha256(), 0
+    for chunk in answer["Body"].iter_chunks(CHUNK):
+        from_thread.check_cancelled()
+        hashed.update(chunk)
+        size += len(chunk)
+    return StoredObject(key, size, Digest("sha256", hashed.hexdigest()), answer.get("VersionId"))
+
+
+def _limited(key: str, limit: int, answer: GetObjectOutputTypeDef) -> bytes:
+    """All bytes; StoreFailed if there are more than ``limit``, without reading them."""
+    size = answer["ContentLength"]
+    data = answer["Body"].read(limit + 1) if size <= limit else b""
+    if size > limit or len(data) > limit:
+        raise StoreFailed(f"{key} has {size} bytes, more than the {limit} that were expected")
+    if len(data) != size:
+        raise IncompleteReadError(actual_bytes=len(data), expected_bytes=size)
+    return data

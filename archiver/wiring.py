@@ -1,0 +1,189 @@
+"""Puts the adapters behind the ports, as the configuration says. The only module that names adapters."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date
+
+from archiver import __version__
+from archiver.budget import Budget
+from archiver.clock import Clock
+from archiver.config import Auth, BucketTarget, Config
+from archiver.custody import Custody
+from archiver.errors import ArchiverError, ExitCode
+from archiver.manifest.sql import SqlManifest
+from archiver.model import Window
+from archiver.pipeline import Pipeline
+from archiver.rehearsal import Rehearsal
+from archiver.reporting import Reporter
+from archiver.rules import windows
+from archiver.rules.summary import Summary
+from archiver.runner import Plan, Run
+from archiver.source.voice_api import Tenant, VoiceApi
+from archiver.spool import Spool
+from archiver.store.directory import DirectoryStore
+from archiver.store.interface import Store
+from archiver.store.s3 import S3Store
+
+SOFTWARE = f"recording-archiver {__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks of a run."""
+
+    first: date | None = None
+    """First UTC day; None: the watermark or the lookback, whichever is earlier."""
+    last: date | None = None
+    """Last UTC day, included; None: today."""
+    budget: Budget = field(default_factory=Budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended."""
+
+    summary: Summary
+    fatal: ArchiverError | None
+    exit_code: ExitCode
+
+
+@asynccontextmanager
+async def source_of(config: Config, clock: Clock) -> AsyncIterator[VoiceApi]:
+    """The voice API, closed at the end."""
+    source = config.source
+    tenant = Tenant(
+        base_url=source.base_url,
+        token=source.token.get_secret_value(),
+        query_auth=source.auth is Auth.QUERY,
+        timezone=source.zone,
+        requests_per_minute=source.requests_per_minute,
+        audio_hosts=source.audio_hosts,
+        allow_insecure_loopback=source.allow_insecure_loopback,
+        connections=config.limits.concurrency,
+        ca_file=source.ca_file,
+    )
+    api = VoiceApi(tenant, clock)
+    try:
+        yield api
+    finally:
+        await api.aclose()
+
+
+@asynccontextmanager
+async def store_of(config: Config) -> AsyncIterator[Store]:
+    """The bucket or directory, closed at the end."""
+    destination = config.destination
+    target = destination.target
+    store: Store
+    if isinstance(target, BucketTarget):
+        store = S3Store(
+            target.bucket,
+            target.prefix,
+            region=destination.region,
+            endpoint_url=destination.endpoint_url,
+            encryption=destination.encryption,
+            storage_class=destination.storage_class,
+            connections=config.limits.concurrency,
+        )
+    else:
+        store = DirectoryStore(target.path)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+@asynccontextmanager
+async def manifest_of(config: Config, *, read_only: bool = False) -> AsyncIterator[SqlManifest]:
+    """The manifest, closed at the end."""
+    async with await SqlManifest.open(config.manifest.url, read_only=read_only) as manifest:
+        yield manifest
+
+
+def spool_of(config: Config) -> Spool:
+    """The spool; enter it before use."""
+    limits = config.limits
+    return Spool(limits.memory_bytes, limits.spool_dir, max_bytes=limits.max_recording_bytes)
+
+
+async def run(
+    config: Config,
+    request: Request,
+    clock: Clock,
+    reporter: Reporter,
+    alongside: Callable[[Run], Awaitable[None]],
+) -> Ended:
+    """One run under the manifest's lock, noted there from begin to end.
+
+    ``alongside`` is run beside it (to watch for signals) and cancelled when it ends.
+    """
+    async with AsyncExitStack() as stack:
+        manifest = await stack.enter_async_context(manifest_of(config))
+        now = clock.now()
+        run_id = new_run_id(clock)
+        await manifest.begin_run(run_id, now)
+        ended: Ended | None = None
+        job = None
+        try:
+            store = await stack.enter_async_context(store_of(config))
+            source = await stack.enter_async_context(source_of(config, clock))
+            spool = await stack.enter_async_context(spool_of(config))
+            pipeline = Pipeline(
+                source=source,
+                spool=spool,
+                custody=Custody(store, manifest, clock, run_id, config.source.base_url, SOFTWARE),
+                tolerance=config.verify.duration_tolerance_seconds,
+                level=config.verify.level,
+            )
+            plan = Plan(
+                run_id=run_id,
+                windows=await due_windows(config, request, manifest, clock),
+                concurrency=config.limits.concurrency,
+                attempts_per_recording=config.limits.attempts_per_recording,
+                lookback_days=config.windows.lookback_days,
+            )
+            job = Run(plan, source, store, manifest, pipeline, clock, reporter, request.budget)
+            summary = await job.execute(alongside)
+            code = job.fatal.exit_code if job.fatal else summary.exit_code
+            ended = Ended(summary, job.fatal, code)
+            return ended
+        finally:
+            summary = job.summary if job else Summary(run_id)
+            code = ended.exit_code if ended else ExitCode.BUG
+            await manifest.end_run(run_id, clock.now(), code, summary.to_json())
+
+
+async def rehearse(config: Config, request: Request, clock: Clock, reporter: Reporter) -> Ended:
+    """A dry run: needs no lock, and makes no manifest where there is none."""
+    async with AsyncExitStack() as stack:
+        manifest = None
+        if config.manifest.path.exists():
+            manifest = await stack.enter_async_context(manifest_of(config, read_only=True))
+        store = await stack.enter_async_context(store_of(config))
+        source = await stack.enter_async_context(source_of(config, clock))
+        summary = Summary(new_run_id(clock))
+        started = clock.monotonic()
+        asked = await due_windows(config, request, manifest, clock)
+        await Rehearsal(source, store, manifest, reporter).perform(asked, summary)
+        summary.seconds = clock.monotonic() - started
+        return Ended(summary, None, summary.exit_code)
+
+
+async def due_windows(
+    config: Config, request: Request, manifest: SqlManifest | None, clock: Clock
+) -> tuple[Window, ...]:
+    """The windows that a run is to list, oldest first."""
+    watermark = await manifest.watermark() if manifest else None
+    settings = config.windows
+    due = windows.scheduled(clock.now(), watermark, settings.since, settings.lookback_days)
+    first = request.first or (due[0].day if request.last is None else min(due[0].day, request.last))
+    return tuple(windows.days(first, request.last or max(due[-1].day, first)))
+
+
+def new_run_id(clock: Clock) -> str:
+    """Sorts by time; the random end tells apart two runs of one second."""
+    return f"{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

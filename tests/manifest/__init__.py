@@ -1,0 +1,1 @@
+"""The manifest's contract, and what the SQL adapter promises beyond it."""
