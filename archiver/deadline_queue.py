@@ -68,11 +68,11 @@ class DeadlineQueue:
         self._wake()
 
     def renew(self, recording: Recording) -> bool:
-        """Give a queued recording its newly listed link; False if it is not queued (or the link is no newer)."""
+        """Give a queued recording its newly listed link; False if it is not queued, or there is no link."""
         place = self._queued.get(recording.id)
         if place is None or recording.link is None:
             return False
-        place.job.recording = recording
+        place.job.take_link(recording.link)
         self.put_back(place.job)  # its old place is skipped when it comes up
         return True
 

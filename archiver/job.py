@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from archiver.custody import BucketDay
@@ -40,3 +40,8 @@ class Job:
         """Earliest deadline first; among equals the oldest recording, which the source will forget first."""
         deadline = self.link.deadline if self.link else None
         return deadline or NEVER, self.entry.created_at
+
+    def take_link(self, link: Link) -> None:
+        """Go on with a newer link. What the row said when it was first listed stays."""
+        if self.recording is not None:
+            self.recording = replace(self.recording, link=link)

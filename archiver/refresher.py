@@ -69,7 +69,7 @@ class Refresher:
         elif recording.link is None:
             await self.abandon(job, "the source no longer gives a link to its audio")
         else:
-            job.recording = recording
+            job.take_link(recording.link)
             job.born_stale = not presign.is_fresh(recording.link.deadline, self.source.server_time())
             self.refreshed += 1
             self.queue.put_back(job)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,6 +16,7 @@ from archiver.clock import Clock
 from archiver.custody import BucketDay
 from archiver.deadline_queue import DeadlineQueue
 from archiver.errors import ArchiverError, SourceFailed
+from archiver.intake import Intake, Sighting
 from archiver.job import Job
 from archiver.manifest.interface import Change, ListedWindow, Manifest
 from archiver.model import BadRow, Grade, Recording, Window
@@ -31,18 +33,6 @@ from archiver.store.interface import Store
 
 LISTING_FAILURES = 3
 """Windows in a row that cannot be listed, after which the source is taken to be down."""
-
-
-@dataclass(slots=True)
-class Intake:
-    """The books of one window while it is listed."""
-
-    window: Window
-    bucket_day: BucketDay
-    listed: set[str] = field(default_factory=set)
-    paths: dict[str, str] = field(default_factory=dict)
-    """Which recording named an audio path first."""
-    rows_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +75,7 @@ class Run:
         self._queue = DeadlineQueue(self.clock, self.plan.concurrency)
         self._refresher = Refresher(self.source, self._queue, self._leave)
 
-    async def execute(self, alongside: Callable[[Run], Awaitable[None]]) -> Summary:
+    async def execute(self, alongside: Callable[[Run], Coroutine[Any, Any, None]]) -> Summary:
         """Do it. The summary stands even where ``fatal`` says that the run ended early.
 
         ``alongside`` is cancelled at the end; it may ``stop`` and ``drop`` the run meanwhile.
@@ -114,7 +104,7 @@ class Run:
         """Drop what is in flight: it is safe at any point."""
         self._moving.cancel()
 
-    async def _guarded(self, task: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await task()
         except ArchiverError as error:
@@ -162,7 +152,7 @@ class Run:
         else:
             await self._disagreed(window, outcome.reason, outcome.unique, intake.rows_lost)
         self.reporter.event(
-            "window", window=str(window), listed=len(intake.listed), agreed=outcome.agreed, reason=outcome.reason
+            "window", window=str(window), listed=len(intake), agreed=outcome.agreed, reason=outcome.reason
         )
         await self._look_for_the_unlisted(intake, agreed=outcome.agreed)
 
@@ -175,15 +165,20 @@ class Run:
     async def _take_in(self, intake: Intake, page: Page[Recording]) -> None:
         """Note a page in the manifest and queue what is open. Rows may repeat between pages and passes."""
         self._take_in_bad_rows(intake, page.bad_rows)
-        fresh = {row.id: row for row in reversed(page.rows) if row.id not in intake.listed}
+        fresh: list[Recording] = []
         for row in page.rows:
-            if row.id in intake.listed:
-                self._queue.renew(row)
-            elif row.link is not None and intake.paths.setdefault(row.link.public, row.id) != row.id:
-                self.pipeline.shared_paths.add(row.link.public)
-        intake.listed |= fresh.keys()
-        entries = await self.manifest.note_listed(self.plan.run_id, self.clock.now(), list(fresh.values()))
-        for row in fresh.values():
+            sighting = intake.sight(row)
+            if sighting is Sighting.NEW:
+                fresh.append(row)
+                if row.link is not None and intake.shares_path(row):
+                    self.pipeline.shared_paths.add(row.link.public)
+                continue
+            self._queue.renew(row)
+            if sighting is Sighting.DIFFERS:
+                bad = BadRow(row.id, "its id stands in rows that differ; the first one counts", row.row, lost=False)
+                self._take_in_bad_rows(intake, [bad])
+        entries = await self.manifest.note_listed(self.plan.run_id, self.clock.now(), fresh)
+        for row in fresh:
             if entries[row.id].state.is_open:
                 self._put(Job(intake.window, entries[row.id], intake.bucket_day, row))
 
@@ -201,7 +196,7 @@ class Run:
     async def _look_for_the_unlisted(self, intake: Intake, *, agreed: bool) -> None:
         """Open recordings that this listing did not name: seal them, or say that they have vanished."""
         for entry in await self.manifest.open_entries(intake.window):
-            if entry.recording_id in intake.listed:
+            if entry.recording_id in intake:
                 continue
             if entry.state is State.STORED:
                 self._put(Job(intake.window, entry, intake.bucket_day, None))

@@ -20,6 +20,7 @@ import os
 import secrets
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,7 +77,8 @@ class ScratchDirectory:
     def _claim(self, path: Path) -> None:
         """Make ``path`` and lock it; leaves things as they are where a sweeper was faster."""
         path.mkdir(mode=0o700)
-        path.chmod(0o700)
+        with suppress(FileNotFoundError):
+            path.chmod(0o700)
         try:
             fd = _lock(path)
         except OSError:  # no flock here, no room for the lock file: nobody could ever sweep what we would put there

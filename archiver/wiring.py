@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from archiver import __version__
 from archiver.budget import Budget
@@ -100,7 +101,7 @@ async def store_of(config: Config) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def manifest_of(config: Config, *, read_only: bool = False) -> AsyncIterator[SqlManifest]:
     """The manifest, closed at the end."""
-    async with await SqlManifest.open(config.manifest.url, read_only=read_only) as manifest:
+    async with await SqlManifest.open(f"sqlite:///{config.manifest.path}", read_only=read_only) as manifest:
         yield manifest
 
 
@@ -115,7 +116,7 @@ async def run(
     request: Request,
     clock: Clock,
     reporter: Reporter,
-    alongside: Callable[[Run], Awaitable[None]],
+    alongside: Callable[[Run], Coroutine[Any, Any, None]],
 ) -> Ended:
     """One run under the manifest's lock, noted there from begin to end.
 

@@ -14,7 +14,7 @@ QUALITY = 0x04
 FRAMES_A_SECOND = 50
 SYNCHRONISED = 6
 """Frames that must join up for the walk to go on behind junk: one byte in twenty looks like a frame's first."""
-MOST_LOOKS = 1_000_000
+MOST_LOOKS = 300_000
 
 
 def _steps(wide: bool) -> tuple[int, ...]:
@@ -42,7 +42,7 @@ def probe(data: Octets, notes: Notes, *, full: bool) -> Shape:
     bad = sum(count for first, count in enumerate(kinds) if not first & QUALITY and first >> 3 != NO_DATA)
     if bad and bad < frames:
         notes.find("frames_marked_bad", f"{bad} of {frames} frames say that they are damaged")
-    speech = sum(count for first, count in enumerate(kinds) if first >> 3 & 15 < 8)
+    speech = sum(count for first, count in enumerate(kinds) if first >> 3 & 15 < (9 if wide else 8))
     notes.details["stream"] = {"coding": "amr-wb" if wide else "amr", "speech_frames": speech}
     if frames and not speech:
         notes.find("digital_silence", "no speech frame")

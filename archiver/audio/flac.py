@@ -16,7 +16,9 @@ from archiver.audio.octets import Octets
 
 MAGIC = b"fLaC"
 MOST_BLOCKS = 1024
-MOST_LOOKS = 2_000_000
+LOOKS = 200_000
+BYTES_A_LOOK = 8
+"""One walk may look at so many places for a frame, and at one more per so many bytes: bounds the time."""
 LONGEST_HEADER = 16
 _BLOCK_SIZES = {1: 192, **{code: 144 << code for code in range(2, 6)}, **{code: 1 << code for code in range(8, 16)}}
 
@@ -40,6 +42,11 @@ class Frame:
     """Of the frame, or of its first sample where the block size varies."""
     variable: bool
     block: int
+
+    @property
+    def following(self) -> int:
+        """The number of the next frame."""
+        return self.number + (self.block if self.variable else 1)
 
 
 def probe(data: Octets, notes: Notes, *, full: bool) -> Shape:
@@ -91,49 +98,61 @@ def _stream_info(body: bytes) -> StreamInfo | None:
 
 def _frames(data: Octets, start: int, end: int, notes: Notes, *, full: bool) -> tuple[int, int, int]:
     """Frames, samples per channel, and where the last frame ends."""
+    search = _Search(data, end)
     at, count, samples, broken = start, 0, 0, 0
     frame = _frame_at(data, at)
     if frame is None:
         notes.find("junk", f"no frame where the first should start, at byte {at}")
-        at, frame = _next(data, at + 1, end, None)
+        at, frame = search.after(at + 1, None)
     elif frame.number:
         notes.find("frames_missing", f"the first frame there is has the number {frame.number}")
     while frame is not None:
-        after, following = _next(data, at + 5, end, frame)
+        after, following = search.after(at + 5, frame)
         if full and crc16.umts(bytes(data[at : after - 2])) != int.from_bytes(data[after - 2 : after], "big"):
             code = "cut_frame" if following is None else "frame_crc_wrong"
             notes.find(code, f"frame {frame.number} at byte {at}")
             broken += 1
-        if following is not None:
-            step = frame.block if frame.variable else 1
-            if following.number != frame.number + step:
-                notes.find("page_sequence", f"frame {following.number} at byte {after} follows frame {frame.number}")
+        if following is not None and following.number != frame.following:
+            notes.find("page_sequence", f"frame {following.number} at byte {after} follows frame {frame.number}")
         count, samples = count + 1, samples + frame.block
         at, frame = after, following
+    if search.spent:
+        notes.find("walk_gave_up", f"at byte {at}")
     if full and count and not broken:
         notes.prove("flac_crc", f"{count} frames")
     return count, samples, min(at, end)
 
 
-def _next(data: Octets, at: int, end: int, frame: Frame | None) -> tuple[int, Frame | None]:
-    """The next frame header that follows ``frame`` (any valid one where that does not come), or the end."""
-    other: tuple[int, Frame] | None = None
-    for _ in range(MOST_LOOKS):
-        at = data.find(b"\xff", at, end - 1)
-        if at < 0:
-            break
-        if data[at + 1] & 0xFE == 0xF8:
-            found = _frame_at(data, at)
+class _Search:
+    """Looks for frame headers; all searches of one walk share one allowance."""
+
+    def __init__(self, data: Octets, end: int) -> None:
+        self._data = data
+        self._end = end
+        self._left = LOOKS + len(data) // BYTES_A_LOOK
+
+    @property
+    def spent(self) -> bool:
+        """True if the allowance is used up."""
+        return self._left <= 0
+
+    def after(self, at: int, frame: Frame | None) -> tuple[int, Frame | None]:
+        """The next header that follows ``frame`` (where that does not come, two that follow each other), or the end."""
+        other: tuple[int, Frame] | None = None
+        while not self.spent:
+            at = self._data.find(b"\xff", at, self._end - 1)
+            if at < 0:
+                break
+            self._left -= 1
+            found = _frame_at(self._data, at) if self._data[at + 1] & 0xFE == 0xF8 else None
             if found is not None:
-                step = 0 if frame is None else frame.block if frame.variable else 1
-                if frame is None or (found.number == frame.number + step and found.variable == frame.variable):
+                if frame is None or (found.number == frame.following and found.variable == frame.variable):
                     return at, found
-                if other is None:
-                    other = at, found
-                elif found.number == other[1].number + 1:
+                if other is not None and found.number == other[1].following:
                     return other
-        at += 1
-    return other or (end, None)
+                other = other or (at, found)
+            at += 1
+        return other or (self._end, None)
 
 
 def _frame_at(data: Octets, at: int) -> Frame | None:

@@ -22,7 +22,8 @@ MOST_LOOKS = 100_000
 FREE_FORMAT_LOOKS = 16
 """What a free-format header costs of them: its frame length must be searched."""
 MOST_FREE_SLOTS = 8192
-LOOKAHEAD = 32
+WINDOWS = (32, 512, RUN)
+"""Frames compared at once, the more the longer they stay alike: what changes soon must not cost a look at all."""
 LOOKED_AT = 44
 """Bytes of each frame that are looked at: header, CRC, the longest side information (38 in all), and a few more."""
 
@@ -155,17 +156,24 @@ def _constant(data: Octets, at: int, end: int, stream: Stream) -> Run | None:
         return None
     length = stream.lengths[data[at + 2]]
     most = min(RUN, (end - at) // length) if length else 0
-    count = most
-    for window in (min(LOOKAHEAD, most), most):
-        for offset in range(3):
-            first = at + offset
-            column = data[first : first + (window - 1) * length + 1 : length] if window else b""
-            wanted = (0xFF, stream.second, data[at + 2])[offset]
-            count = min(count, len(column) - len(column.lstrip(bytes((wanted,)))))
-        if count < min(LOOKAHEAD, most) or not count:
+    count = 0
+    for window in WINDOWS:
+        asked = min(window, most)
+        count = _alike(data, at, length, asked, stream.second)
+        if count < min(WINDOWS[0], most) or not count:
             return None
-        count = most if window < most else count
+        if count < asked or asked == most:
+            break
     return Run(stream, at, at + count * length, count, data, at, length, length)
+
+
+def _alike(data: Octets, at: int, length: int, most: int, second: int) -> int:
+    """How many headers from ``at``, every ``length`` bytes, begin with the same three bytes; at most ``most``."""
+    count = most
+    for offset, wanted in enumerate((0xFF, second, data[at + 2])):
+        column = data[at + offset : at + offset + (count - 1) * length + 1 : length] if count else b""
+        count = len(column) - len(column.lstrip(bytes((wanted,))))
+    return count
 
 
 def _variable(data: Octets, at: int, end: int, stream: Stream) -> Run | None:

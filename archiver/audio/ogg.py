@@ -6,7 +6,7 @@ Page CRC: polynomial 0x04C11DB7, initial 0, not reflected, which is POSIX ``cksu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastcrc import crc32
 
@@ -45,8 +45,6 @@ class _Logical:
     channels: int = 0
     skip: int = 0
     """Samples at the start that are not played (Opus pre-skip)."""
-    frame: int = 0
-    """Samples of a Speex packet."""
     sequence: int = -1
     granule: int = 0
     first_granule: int | None = None
@@ -57,7 +55,6 @@ class _Logical:
     start: int = 0
     open: bool = False
     pages: int = 0
-    pending: bytearray = field(default_factory=bytearray)
 
 
 def probe(data: Octets, notes: Notes, *, full: bool) -> Shape:
@@ -149,7 +146,7 @@ def _take(data: Octets, page: Page, stream: _Logical, notes: Notes) -> None:
 
 
 def _packets(data: Octets, page: Page, stream: _Logical) -> Iterator[bytes]:
-    """The first bytes of each packet that starts in ``page``, with its length known to be its first 64 at most."""
+    """The first bytes of each packet that starts in ``page``, at most 64."""
     at = page.start + PAGE + len(page.laces)
     begins, continued = at, bool(page.flags & CONTINUED)
     for lace in page.laces:
@@ -167,10 +164,7 @@ def _packet(packet: bytes, stream: _Logical) -> None:
     if stream.packets == 1:
         _identify(packet, stream)
     elif stream.packets > HEADER_PACKETS.get(stream.codec, 0):
-        if stream.codec == "opus":
-            stream.samples += opus.samples(packet)
-        elif stream.codec == "speex":
-            stream.samples += stream.frame
+        stream.samples += opus.samples(packet) if stream.codec == "opus" else 0
 
 
 def _identify(packet: bytes, stream: _Logical) -> None:
@@ -183,8 +177,6 @@ def _identify(packet: bytes, stream: _Logical) -> None:
         stream.codec, stream.rate, stream.channels = "vorbis", number(12, 16), packet[11]
     elif packet.startswith(b"Speex   ") and len(packet) >= 64:
         stream.codec, stream.rate, stream.channels = "speex", number(36, 40), number(48, 52)
-        # frame_size at 56; frames_per_packet at 64 lies beyond what is read of other packets
-        stream.frame = number(56, 60)
     elif packet.startswith(b"\x7fFLAC") and len(packet) >= 36:
         info = packet[17:]
         stream.codec, stream.rate = "flac", int.from_bytes(info[10:13], "big") >> 4

@@ -17,7 +17,8 @@ PARSERS = {"mp3": MPEGInfo}
 def second_opinion(data: Octets, container: str, notes: Notes) -> None:
     """Put mutagen's length in seconds into ``details["mutagen"]``, or the name of what it raised."""
     parser = PARSERS.get(container)
-    if parser is None:
+    free_format = notes.details.get("stream", {}).get("mode") == "free"  # it would search all of it for another header
+    if parser is None or free_format:
         return
     try:
         info = parser(Reader(data))

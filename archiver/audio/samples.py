@@ -19,11 +19,10 @@ IDLE = {
 """Bytes of silence: recordings of nothing else hold no sound."""
 HOLE = {"mulaw": 64, "alaw": 64, "gsm": 65, "pcm": 512}
 """Zero bytes in a row that make a hole."""
-ABRUPT = 512
+ABRUPT = 2048
 """Sample value (of 32,767) beside a hole of PCM that sound does not fall from to nothing in one step."""
 MOST_HOLES = 10_000
 WINDOW = 4096
-MOST_WINDOWS = 200_000
 
 
 class Coded(Protocol):
@@ -39,11 +38,17 @@ class Coded(Protocol):
 
 def examine(data: Octets, start: int, end: int, fmt: Coded, notes: Notes) -> None:
     """Note what the content of ``data[start:end]`` shows."""
-    if end - start > WINDOW and any(only(data, start, end, idle) for idle in IDLE.get(fmt.coding, ())):
+    if end - start > WINDOW and _idle(data, start, end, fmt.coding):
         notes.find("digital_silence", f"{end - start} bytes hold no sound at all")
         return
     _holes(data, start, end, fmt, notes)
     _copies(data, start, end, notes)
+
+
+def _idle(data: Octets, start: int, end: int, coding: str) -> bool:
+    """True if there are only bytes of silence; nearly all recordings tell by their first few."""
+    sets = [idle for idle in IDLE.get(coding, ()) if only(data, start, start + WINDOW, idle)]
+    return any(only(data, start, end, idle) for idle in sets)
 
 
 def _holes(data: Octets, start: int, end: int, fmt: Coded, notes: Notes) -> None:
@@ -56,8 +61,10 @@ def _holes(data: Octets, start: int, end: int, fmt: Coded, notes: Notes) -> None
         if at < 0:
             return
         stop = _stretch_end(data, at, end)
-        if fmt.coding != "pcm" or _abrupt(data, start, at, stop, end):
+        if fmt.coding != "pcm":
             notes.find("hole", f"{stop - at} zero bytes at {at}")
+        elif _abrupt(data, start, at, stop, end):
+            notes.find("silent_gap", f"the sound breaks off at byte {at} for {stop - at} bytes of zeros")
         at = stop
 
 
@@ -73,20 +80,15 @@ def _stretch_end(data: Octets, at: int, end: int) -> int:
 
 
 def _abrupt(data: Octets, start: int, at: int, stop: int, end: int) -> bool:
-    """True if 16-bit sound stands at full swing right before and right behind the zeros of ``[at, stop)``."""
+    """True if 16-bit sound stands at full swing right before the zeros of ``[at, stop)``, and right behind them."""
     before, behind = at - (at - start) % 2 - 2, stop + (stop - start) % 2
-    if before < start or behind + 2 > end:
-        return False
-    edges = (data[before : before + 2], data[behind : behind + 2])
-    return all(abs(int.from_bytes(edge, "little", signed=True)) >= ABRUPT for edge in edges)
+    edges = [data[before : before + 2]] if before >= start else []
+    edges += [data[behind : behind + 2]] if behind + 2 <= end else []
+    return bool(edges) and all(abs(int.from_bytes(edge, "little", signed=True)) >= ABRUPT for edge in edges)
 
 
 def _copies(data: Octets, start: int, end: int, notes: Notes) -> None:
-    """Note a stretch that occurs twice: windows of the sound are looked up further on.
-
-    Each window is searched at its likely distance only, that is by an anchor met at any offset: two passes over the
-    bytes with a set of anchors would cost more than it tells, so the second half is compared with the first as well.
-    """
+    """Note sound that was written twice over."""
     half, odd = divmod(end - start, 2)
-    if odd == 0 and half > WINDOW and data[start : start + WINDOW] == data[start + half : start + half + WINDOW]:
+    if not odd and half > WINDOW and data[start : start + WINDOW] == data[start + half : start + half + WINDOW]:
         notes.find("repeated_audio", f"the second half, from byte {start + half}, starts as the first")

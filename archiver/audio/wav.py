@@ -116,7 +116,7 @@ def _is_name(name: bytes) -> bool:
 
 
 def _data_size(data: Octets, body: int, size: int, layout: _Layout, notes: Notes) -> int:
-    """Bytes of the data chunk that starts at ``body``: as stated, or all there are if a streaming writer left it open."""
+    """Bytes of the data chunk at ``body``: as stated, or all there are if a streaming writer left it open."""
     rest = len(data) - body
     if layout.data_size is not None and size == 0xFFFFFFFF:
         size = layout.data_size

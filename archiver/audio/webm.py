@@ -6,13 +6,15 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from archiver.audio import opus
 from archiver.audio.notes import Notes, Shape
-from archiver.audio.octets import Octets
+from archiver.audio.octets import Octets, pieces
 
-MOST_ELEMENTS = 4_000_000
+ELEMENTS = 10_000
+BYTES_AN_ELEMENT = 16
+"""One walk may read so many elements, and one more per so many bytes: bounds the time."""
 EBML, SEGMENT, INFO, TRACKS, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675
 ENTRY, AUDIO, GROUP, SIMPLE, BLOCK = 0xAE, 0xE1, 0xA0, 0xA3, 0xA1
 SCALE, DURATION, TIME, CODEC, RATE, CHANNELS, CRC, VOID = 0x2AD7B1, 0x4489, 0xE7, 0x86, 0xB5, 0x9F, 0xBF, 0xEC
@@ -35,6 +37,8 @@ class Element:
     cut: bool
     open: bool
     """True if its size was never filled in."""
+    first: bool
+    """True if it is the first of its parent."""
     parent_end: int
 
 
@@ -53,7 +57,9 @@ class _Seen:
     first: int | None = None
     end: int = 0
     unset: bool = False
-    crcs: list[bool] = field(default_factory=list)
+    clusters: int = 0
+    in_cluster: bool = False
+    cluster_crcs: int = 0
 
 
 def probe(data: Octets, notes: Notes, *, full: bool) -> Shape:
@@ -68,6 +74,9 @@ def probe(data: Octets, notes: Notes, *, full: bool) -> Shape:
         if element.cut:
             notes.find("data_missing", f"element {element.id:x} at byte {element.at} is cut by the end")
         seen.unset |= element.open
+        if element.level == 1:
+            seen.in_cluster = element.id == CLUSTER
+            seen.clusters += seen.in_cluster
         _read(data, element, seen, notes, full=full)
     if not seen.blocks:
         notes.find("no_frames", "no block")
@@ -77,15 +86,15 @@ def probe(data: Octets, notes: Notes, *, full: bool) -> Shape:
 
 def _elements(data: Octets, notes: Notes) -> Iterator[Element]:
     size = len(data)
-    stack: list[tuple[int, int]] = [(size, 0)]
+    stack: list[tuple[int, int, int]] = [(0, size, 0)]
     at = 0
-    for _ in range(MOST_ELEMENTS):
-        while len(stack) > 1 and at >= stack[-1][0]:
+    for _ in range(ELEMENTS + size // BYTES_AN_ELEMENT):
+        while len(stack) > 1 and at >= stack[-1][1]:
             stack.pop()
         if at >= size:
             return
-        end, level = stack[-1]
-        element = _element(data, at, end, level)
+        parent, end, level = stack[-1]
+        element = _element(data, at, parent, end, level)
         # A master of unknown size ends where an element of an outer level starts.
         while (
             element is not None and len(stack) > 1 and element.id in (LEVEL_1 if level > 1 else LEVEL_0) - {VOID, CRC}
@@ -93,8 +102,8 @@ def _elements(data: Octets, notes: Notes) -> Iterator[Element]:
             if element.id in LEVEL_1 and level == 1:
                 break
             stack.pop()
-            end, level = stack[-1]
-            element = _element(data, at, end, level)
+            parent, end, level = stack[-1]
+            element = _element(data, at, parent, end, level)
         if element is None or (level == 0 and element.id not in LEVEL_0) or (level == 1 and element.id not in LEVEL_1):
             zeros = not bytes(data[at : at + 4096]).strip(b"\0")
             code = "hole" if level else "trailing_zeros" if zeros else "trailing_junk"
@@ -102,13 +111,14 @@ def _elements(data: Octets, notes: Notes) -> Iterator[Element]:
             return
         yield element
         if element.id in INSIDE and level < DEEPEST:
-            stack.append((element.end, level + 1))
+            stack.append((element.start, element.end, level + 1))
             at = element.start
         else:
             at = element.end
+    notes.find("walk_gave_up", f"from byte {at}")
 
 
-def _element(data: Octets, at: int, end: int, level: int) -> Element | None:
+def _element(data: Octets, at: int, parent: int, end: int, level: int) -> Element | None:
     head = bytes(data[at : at + 12])
     if len(head) < 2 or not head[0]:
         return None
@@ -126,7 +136,7 @@ def _element(data: Octets, at: int, end: int, level: int) -> Element | None:
     name = int.from_bytes(head[:id_width], "big")
     if stop > end and end < len(data):
         return None  # larger than what it lies in
-    return Element(name, level, at, start, min(stop, end), stop > end, is_open, end)
+    return Element(name, level, at, start, min(stop, end), stop > end, is_open, at == parent, end)
 
 
 def _read(data: Octets, element: Element, seen: _Seen, notes: Notes, *, full: bool) -> None:
@@ -148,7 +158,7 @@ def _read(data: Octets, element: Element, seen: _Seen, notes: Notes, *, full: bo
             seen.channels = number()
         case 0xE7:
             seen.cluster = number()
-        case 0xBF if full and element.level and element.end - element.start == 4 and not element.cut:
+        case 0xBF if full and element.level and element.first and element.end - element.start == 4:
             _crc(data, element, seen, notes)
         case 0xA3 | 0xA1:
             _block(data, element, seen)
@@ -163,11 +173,12 @@ def _float(data: Octets, element: Element) -> float | None:
 
 
 def _crc(data: Octets, element: Element, seen: _Seen, notes: Notes) -> None:
-    """A CRC-32 element covers the rest of the master it stands in (RFC 8794, 11.3.1)."""
-    held = zlib.crc32(data[element.end : element.parent_end]) == int.from_bytes(
-        data[element.start : element.end], "little"
-    )
-    seen.crcs.append(held)
+    """A CRC-32 element stands first in its master and covers the rest of it (RFC 8794, 11.3.1)."""
+    value = 0
+    for piece in pieces(data, element.end, element.parent_end):
+        value = zlib.crc32(piece, value)
+    held = value == int.from_bytes(data[element.start : element.end], "little")
+    seen.cluster_crcs += held and seen.in_cluster
     if not held:
         notes.find("page_crc_wrong", f"CRC-32 element at byte {element.at}")
 
@@ -201,8 +212,8 @@ def _shape(seen: _Seen, notes: Notes) -> Shape:
             walked = stated
     elif seen.unset:
         notes.find("sizes_unset", "a streaming writer left sizes or duration open")
-    if seen.crcs and all(seen.crcs):
-        notes.prove("element_crc", f"{len(seen.crcs)} elements")
+    if seen.clusters and seen.cluster_crcs == seen.clusters:
+        notes.prove("element_crc", f"{seen.clusters} clusters")
     notes.details["stream"] = {"coding": seen.codec, "blocks": seen.blocks}
     bitrate = round(seen.media * 8 / walked) if walked else None
     rate = int(seen.rate) if 0 < seen.rate < 1e6 else None

@@ -85,7 +85,7 @@ class _Commands(click.Group):
                 stream.reconfigure(errors="backslashreplace")
         try:
             code = super().main(args, prog_name or "archiver", **extra) or 0
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:
             code = report(console, error)
         if code == SIGPIPE:
             _forget_stdout()
@@ -97,7 +97,7 @@ def _forget_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="archiver", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Move call recordings out of a voice API into your own bucket, prove each one whole, lose none in silence.
 

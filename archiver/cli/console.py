@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LABELS = {"warning": "yellow", "error": "red"}
 
 
-class OutputClosed(Exception):  # noqa: N818 - an event, not an error
+class OutputClosed(Exception):
     """The reader of stdout went away (``| head``): stop without a word."""
 
 

@@ -18,25 +18,33 @@ SIGPIPE = 141
 
 _FIRST = (ExitCode.CONFIG, ExitCode.USAGE, ExitCode.LOCKED, ExitCode.CREDENTIALS, ExitCode.DESTINATION)
 _THEN = (ExitCode.INTEGRITY, ExitCode.NEEDS_A_PERSON, ExitCode.INCOMPLETE, ExitCode.BUDGET)
+_EXPECTED = (ArchiverError, click.ClickException, click.Abort, KeyboardInterrupt, OutputClosed)
 PRECEDENCE = _FIRST + _THEN
 """Of several at once, the first that applies."""
 
 
 def report(console: Console, error: BaseException) -> int:
     """Say on stderr what happened; the exit code for it."""
-    match error:
-        case click.exceptions.NoArgsIsHelpError():
-            console.put(error.format_message())
+    leaves = list(_leaves(error))
+    unexpected = [leaf for leaf in leaves if not isinstance(leaf, _EXPECTED)]
+    known = [leaf for leaf in leaves if isinstance(leaf, ArchiverError)]
+    if console.flags.debug and (unexpected or known):
+        console.put(printable("".join(traceback.format_exception(error)).rstrip()))
+    if unexpected:
+        return _bug(console, unexpected[0])
+    if known:
+        return _failure(console, min(known, key=_rank))
+    match leaves[0]:
+        case click.exceptions.NoArgsIsHelpError() as asked:
+            console.put(asked.format_message())
             return ExitCode.USAGE
-        case click.ClickException():
-            return _usage(console, error)
-        case click.Abort() | KeyboardInterrupt():
-            console.warn("interrupted")
-            return ExitCode.SIGINT
+        case click.ClickException() as wrong:
+            return _usage(console, wrong)
         case OutputClosed():
             return SIGPIPE
         case _:
-            return _failure(console, error)
+            console.warn("interrupted")
+            return ExitCode.SIGINT
 
 
 def _usage(console: Console, error: click.ClickException) -> int:
@@ -47,27 +55,19 @@ def _usage(console: Console, error: click.ClickException) -> int:
     return ExitCode.USAGE
 
 
-def _failure(console: Console, error: BaseException) -> int:
-    leaves = list(_leaves(error))
-    known = [leaf for leaf in leaves if isinstance(leaf, ArchiverError)]
-    unknown = [leaf for leaf in leaves if not isinstance(leaf, ArchiverError)]
-    if console.flags.debug:
-        console.put(printable("".join(traceback.format_exception(error)).rstrip()))
-    if unknown:
-        return _bug(console, unknown[0])
-    main = min(known, key=_rank)
-    code = main.exit_code
-    if isinstance(main, ConfigInvalid):
-        count = len(main.problems)
-        for problem in main.problems:
+def _failure(console: Console, error: ArchiverError) -> int:
+    code = error.exit_code
+    if isinstance(error, ConfigInvalid):
+        count = len(error.problems)
+        for problem in error.problems:
             # In text without a label: editors and CI jump to lines that begin with path:line:col.
             if console.log_as_json:
                 console.error(problem, exit_code=code)
             else:
                 console.put(printable(problem))
-        console.error(f"the configuration has {count} problem{'s' * (count != 1)}", main.hint, exit_code=code)
+        console.error(f"the configuration has {count} problem{'s' * (count != 1)}", error.hint, exit_code=code)
     else:
-        console.error(main.fact, main.hint, exit_code=code)
+        console.error(error.fact, error.hint, exit_code=code)
     return code
 
 

@@ -64,23 +64,23 @@ async def gather(config: Config, now: datetime) -> dict[str, Any]:
     return {
         "states": states,
         "days": {str(day): {state.value: count for state, count in days[day].items()} for day in sorted(days)},
-        "watermark": watermark,
+        "watermark": _text(watermark),
         "oldest_open": oldest
         and {
             "recording_id": oldest.recording_id,
-            "created_at": oldest.created_at,
+            "created_at": _text(oldest.created_at),
             "state": oldest.state.value,
             "attempts": oldest.attempts,
             "reason": oldest.reason,
-            "lost_at": lost_at(oldest.created_at),
+            "lost_at": _text(lost_at(oldest.created_at)),
             "seconds_to_loss": round((lost_at(oldest.created_at) - now).total_seconds()),
         },
         "windows_disagreed": [{"window": str(each.window), "reason": each.reason} for each in disagreed],
         "last_run": last
         and {
             "run_id": last.run_id,
-            "started_at": last.started_at,
-            "ended_at": last.ended_at,
+            "started_at": _text(last.started_at),
+            "ended_at": _text(last.ended_at),
             "exit_code": last.exit_code,
             "age_seconds": None if last.ended_at is None else round((now - last.ended_at).total_seconds()),
         },
@@ -110,3 +110,7 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     if last := facts["last_run"]:
         ended = f"ended {last['ended_at']} with exit code {last['exit_code']}" if last["ended_at"] else "not ended"
         console.data(f"last run:     {last['run_id']}, {ended}")
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

@@ -195,8 +195,9 @@ def _problem(key: str, rest: list[str], error: Any, value: Given | None, written
 def _warnings(config: Config, origins: Mapping[str, Origin], written: Document | None) -> tuple[str, ...]:
     found = []
     token = origins[_TOKEN]
+    sandbox = values.is_loopback(urlsplit(config.source.base_url).hostname or "")  # its token opens nothing else
     literal = token.precedence is Precedence.FILE and not token.variables and config.source.token_file is None
-    if literal and written is not None and written.readable_by_others:
+    if literal and not sandbox and written is not None and written.readable_by_others:
         found.append(f"{token}: {_TOKEN}: others can read this file: chmod 600, or use ${{NAME}} or token_file")
     endpoint = urlsplit(config.destination.endpoint_url or "")
     if endpoint.scheme == "http" and not values.is_loopback(endpoint.hostname or ""):

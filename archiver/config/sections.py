@@ -9,6 +9,7 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -130,7 +131,7 @@ class ManifestConfig(Section):
     @field_validator("url")
     @classmethod
     def _url(cls, text: str) -> str:
-        return f"sqlite://{values.manifest_path(text)}"
+        return f"sqlite://{quote(str(values.manifest_path(text)))}"
 
     @property
     def path(self) -> Path:

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, Select, bindparam, case, func, select, tuple_
 
 from archiver.manifest.interface import Entry, RunRecord, WindowCounts
 from archiver.manifest.rows import ENTRY, entry_of
-from archiver.manifest.schema import IS_OPEN, recordings, runs
+from archiver.manifest.schema import recordings, runs
 from archiver.model import Window
 from archiver.rules.lifecycle import State
 
 PAGE = 500
+OPEN_STATES = tuple(state for state in State if state.is_open)
 
 _COUNTS = (
     select(
@@ -30,7 +31,6 @@ _COUNTS = (
     .group_by(recordings.c.state)
 )
 _DAYS = select(recordings.c.day, recordings.c.state, func.count()).group_by(recordings.c.day, recordings.c.state)
-_OLDEST_OPEN = select(*ENTRY).where(IS_OPEN).order_by(recordings.c.created_at, recordings.c.id).limit(1)
 _ENDED = select(runs).where(runs.c.ended_at.is_not(None)).order_by(runs.c.ended_at.desc()).limit(1)
 _UNENDED = select(runs).where(runs.c.ended_at.is_(None)).order_by(runs.c.started_at.desc()).limit(1)
 
@@ -56,7 +56,7 @@ def days(connection: Connection) -> dict[date, dict[State, int]]:
 
 def oldest_open(connection: Connection) -> Entry | None:
     """The open entry with the earliest source time."""
-    row = connection.execute(_OLDEST_OPEN).first()
+    row = connection.execute(page_query(OPEN_STATES, None, 1)).first()
     return None if row is None else entry_of(row)
 
 
@@ -73,19 +73,22 @@ def page(connection: Connection, states: Sequence[State], after: tuple[datetime,
     return [entry_of(row) for row in connection.execute(page_query(states, after))]
 
 
-def page_query(states: Sequence[State], after: tuple[datetime, str] | None) -> Select[Any]:
-    """One walk of the index per state, each cut at a page, then merged: no sort of more than a few pages."""
-    walks = [select(_walk(state, after).subquery()) for state in dict.fromkeys(states)]
+def page_query(states: Sequence[State], after: tuple[datetime, str] | None, size: int = PAGE) -> Select[Any]:
+    """One walk of the index per state, each cut at a page, then merged.
+
+    Asked for all states in one walk, a database would sort everything that is left for every page.
+    """
+    walks = [select(_walk(state, after, size).subquery()) for state in dict.fromkeys(states)]
     keys = union_all(*walks).subquery("keys")
-    merged = select(keys.c.created_at, keys.c.id).order_by(keys.c.created_at, keys.c.id).limit(PAGE).subquery("page")
+    merged = select(keys.c.created_at, keys.c.id).order_by(keys.c.created_at, keys.c.id).limit(size).subquery("page")
     return (
         select(*ENTRY).join(merged, merged.c.id == recordings.c.id).order_by(recordings.c.created_at, recordings.c.id)
     )
 
 
-def _walk(state: State, after: tuple[datetime, str] | None) -> Select[Any]:
+def _walk(state: State, after: tuple[datetime, str] | None, size: int) -> Select[Any]:
     key = tuple_(recordings.c.created_at, recordings.c.id)
     walk = select(recordings.c.created_at, recordings.c.id).where(recordings.c.state == state.value)
     if after is not None:
         walk = walk.where(key > after)
-    return walk.order_by(recordings.c.created_at, recordings.c.id).limit(PAGE)
+    return walk.order_by(recordings.c.created_at, recordings.c.id).limit(size)

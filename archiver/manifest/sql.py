@@ -226,12 +226,16 @@ class SqlManifest(Manifest):
         """What is wrong with the database file and between its rows, in words; empty if nothing is."""
 
         def check(connection: Connection) -> list[str]:
+            found: list[str] = []
             try:
-                return sqlite.self_check(connection) + list(integrity.contradictions(connection))
+                with sqlite.snapshot(connection):
+                    found += sqlite.self_check(connection)
+                    found += integrity.contradictions(connection)
             except DBAPIError as error:
-                return [sqlite.explain(error, self._path).fact]
+                found.append(sqlite.explain(error, self._path).fact)
+            return found
 
-        return await self._read(check)
+        return await self._writer.do(check, Kind.ALONE)
 
     async def backup(self, target: Path) -> None:
         """A consistent copy, mode 0600, also while others write. UsageInvalid if there is a file of that name."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from archiver.errors import ManifestUnusable, UsageInvalid
 from archiver.manifest.schema import to_json
@@ -34,7 +36,10 @@ _MEANINGS = {
     sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "free some space and run again; nothing was lost"),
     sqlite3.SQLITE_BUSY: ("is locked by another process", "wait until it has finished, then run again"),
     sqlite3.SQLITE_LOCKED: ("is locked by another process", "wait until it has finished, then run again"),
-    sqlite3.SQLITE_READONLY: ("is read-only", "the file and its directory must be writable by this user"),
+    sqlite3.SQLITE_READONLY: (
+        "is read-only",
+        "even reading needs a writable directory; a copy made by `archiver manifest backup` does not",
+    ),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "the file and its directory must be accessible to this user"),
     sqlite3.SQLITE_PERM: ("may not be accessed", "the file and its directory must be accessible to this user"),
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk that it lies on"),
@@ -42,20 +47,24 @@ _MEANINGS = {
 
 
 def path_of(url: str) -> Path:
-    """The file that ``url`` names; ManifestUnusable, without a word of the URL's credentials, if it names none."""
+    """The file that ``sqlite:///absolute/path`` names; ManifestUnusable, without a word of its credentials, if none.
+
+    The path is absolute with three slashes as with four, and percent escapes in it are undone.
+    """
     hint = "use sqlite:///absolute/path/manifest.db"
-    try:
-        parsed = make_url(url)
-        backend = parsed.get_backend_name()
-    except (ArgumentError, ValueError):
-        raise ManifestUnusable("the manifest's URL cannot be read", hint) from None
-    if backend in ("postgresql", "postgres"):
+    scheme, colon, rest = url.partition("://")
+    kind = scheme.partition("+")[0]
+    if not colon or not kind.isalnum():
+        raise ManifestUnusable("the manifest's URL cannot be read", hint)
+    if kind in ("postgresql", "postgres"):
         raise ManifestUnusable("PostgreSQL is not supported yet", hint)
-    if backend != "sqlite":
-        raise ManifestUnusable(f"a manifest cannot be kept in {backend}", hint)
-    if not parsed.database or parsed.database == ":memory:" or parsed.host or parsed.username or parsed.query:
+    if kind != "sqlite":
+        raise ManifestUnusable(f"a manifest cannot be kept in {kind}", hint)
+    host, _, path = rest.partition("/")
+    name = unquote(path).lstrip("/")
+    if host or not name or name == ":memory:" or any(mark in path for mark in "?#") or "\0" in name:
         raise ManifestUnusable("the manifest's URL must name a file and nothing else", hint)
-    return Path(parsed.database).absolute()
+    return Path("/") / name
 
 
 def prepare_file(path: Path, *, read_only: bool) -> None:
@@ -153,6 +162,17 @@ def explain(error: SQLAlchemyError | sqlite3.Error, path: Path) -> ManifestUnusa
 def _code(error: sqlite3.Error) -> int:
     """The primary result code: the low byte (sqlite.org/rescode.html)."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Within it, everything read is of one moment. Ends quietly even where damage makes the ending fail."""
+    connection.execution_options(**{WRITES: False}).begin()
+    try:
+        yield
+    finally:
+        with suppress(SQLAlchemyError):
+            connection.rollback()
 
 
 def self_check(connection: Connection) -> list[str]:

@@ -37,6 +37,8 @@ class Expectation:
     level: Level = Level.FULL
     link_shared: bool = False
     """True if the source gave the same audio path for another recording."""
+    reference_needed: bool = True
+    """False where a person asks about a file whose length nobody reported; a source always has to report one."""
     extension: str | None = None
     """That a file on disk carries, lower case and without dot; None where the name says nothing, as that of a link."""
 
@@ -99,6 +101,7 @@ WARNS = frozenset(
         "timing_differs",  # two statements of the container about its length contradict each other
         "digital_silence",
         "frames_marked_bad",  # AMR: frames that their encoder or network marked as damaged
+        "silent_gap",  # PCM: the sound breaks off at full swing, and comes back so
         "repeated_audio",  # the same stretch of frames twice
     }
 )
@@ -106,8 +109,9 @@ WARNS = frozenset(
 EVIDENCE = frozenset({"sizes_unset"})
 """Findings that change no grade: a streaming writer could not fill in the sizes of its header."""
 
-PROVES = frozenset({"music_crc", "frame_count", "byte_count", "page_crc", "flac_crc", "element_crc"})
-"""Embedded checks that make a recording verified. Others (reservoir, sizes that agree) are evidence."""
+PROVES = frozenset({"music_crc", "page_crc", "flac_crc", "element_crc"})
+"""Embedded checks over all of the audio, which make a recording verified. Others are evidence: counts that agree prove
+that nothing is missing, not that every bit is right."""
 
 
 def judge(facts: AudioFacts, expectation: Expectation, transfer: TransferFacts | None = None) -> Verdict:
@@ -120,11 +124,11 @@ def judge(facts: AudioFacts, expectation: Expectation, transfer: TransferFacts |
     rejects += [found for found in facts.findings if found.code in REJECTS]
     warnings = [found for found in facts.findings if found.code in WARNS]
     proofs = [*_origin_proofs(transfer), *(proof for proof in facts.proofs if proof.code in PROVES)]
+    if facts.container not in NOT_AUDIO and expectation.level is not Level.TRANSPORT:
+        for reason, rejecting in _length_reasons(facts, expectation, delta):
+            (rejects if rejecting else warnings).append(reason)
     if not rejects:
         warnings += _transfer_warnings(transfer, proofs) + _name_warnings(facts, expectation)
-        if expectation.level is not Level.TRANSPORT:
-            for reason, rejecting in _length_reasons(facts, expectation, delta):
-                (rejects if rejecting else warnings).append(reason)
     if rejects:
         return Verdict(Grade.REJECTED, tuple(rejects + warnings), delta)
     if warnings:
@@ -164,9 +168,12 @@ def _origin_proofs(transfer: TransferFacts | None) -> list[Finding]:
 
 def _transfer_warnings(transfer: TransferFacts | None, proofs: list[Finding]) -> list[Finding]:
     """A body that only the closing connection ended is whole if something inside it or of the origin says so."""
-    if transfer is None or transfer.completeness is not Completeness.CLOSE or proofs:
-        return []
-    return [Finding("completeness_unproven", "only the closing connection ended the body")]
+    warnings = []
+    if transfer is not None and transfer.etag_differs:
+        warnings.append(Finding("etag_differs", "the origin's ETag looks like an MD5 and is not that of the bytes"))
+    if transfer is not None and transfer.completeness is Completeness.CLOSE and not proofs:
+        warnings.append(Finding("completeness_unproven", "only the closing connection ended the body"))
+    return warnings
 
 
 def _name_warnings(facts: AudioFacts, expectation: Expectation) -> list[Finding]:
@@ -199,6 +206,8 @@ def _length_reasons(facts: AudioFacts, expectation: Expectation, delta: float | 
         return
     if facts.length <= 0:
         yield Finding("no_audio", "a length of zero"), True
+        return
+    if delta is None and not expectation.reference_needed:
         return
     if delta is None:
         yield Finding("no_reference", "no reported duration to hold the length against"), False

@@ -11,34 +11,17 @@ It shares no code with the archiver it is held against, so that a mistake in one
 
 from archiver.sandbox.dialects import ABSENT, Dialect, Report
 from archiver.sandbox.faults import (
-    Chunked,
-    CutBody,
     CutObject,
-    CutTransfer,
     DoubledObject,
-    Drip,
-    EndlessBody,
-    ErrorStatus,
     FlippedBit,
-    Gzipped,
-    Headers,
-    HtmlPage,
-    Latency,
     MoreFields,
     NoAudioYet,
-    NoLength,
     NumbersAsIntegers,
     OldStyleLink,
-    OtherBody,
-    Redirect,
-    ResetTransfer,
     ShortLink,
-    Status,
-    UnaskedPart,
     WithField,
     WithoutField,
     WrongAudio,
-    XmlError,
 )
 from archiver.sandbox.journal import RequestRecord
 from archiver.sandbox.links import LinkKeys, sign_v2, sign_v4
@@ -62,6 +45,25 @@ from archiver.sandbox.records import (
     Speech,
     StoredBytes,
     new_recording,
+)
+from archiver.sandbox.reply_faults import (
+    Chunked,
+    CutBody,
+    CutTransfer,
+    Drip,
+    EndlessBody,
+    ErrorStatus,
+    Gzipped,
+    Headers,
+    HtmlPage,
+    Latency,
+    NoLength,
+    OtherBody,
+    Redirect,
+    ResetTransfer,
+    Status,
+    UnaskedPart,
+    XmlError,
 )
 from archiver.sandbox.scenario import DemoStory, demo_world
 from archiver.sandbox.server import Sandbox

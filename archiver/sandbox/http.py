@@ -21,6 +21,7 @@ import h11
 _READ_BYTES = 65_536
 _WRITE_BYTES = 262_144
 _DRIPS_PER_SECOND = 20
+_TURNS_TO_CLOSE = 5  # of the loop, until an aborted transport has let go of its socket
 
 
 class Framing(Enum):
@@ -110,67 +111,93 @@ Handler = Callable[[Exchange], Awaitable[Reply]]
 
 
 class HttpServer:
-    """One listener on loopback. `http_date` gives the `Date` header of the moment."""
+    """One listener on loopback. `http_date` gives the `Date` header of the moment.
+
+    It accepts by itself: `asyncio.Server` drops, with a complaint, connections that arrive while it is being closed.
+    """
 
     def __init__(self, handler: Handler, http_date: Callable[[], str], tls: ssl.SSLContext | None = None) -> None:
         self._handler = handler
         self._http_date = http_date
         self._tls = tls
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._defects: list[Exception] = []
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and give the port (`port` 0 takes any free one)."""
-        # A TLS peer that never says goodbye must not hold up a connection for the usual half minute.
-        patience = 1.0 if self._tls else None
-        self._server = await asyncio.start_server(
-            self._accept, host, port, backlog=1024, ssl=self._tls, ssl_shutdown_timeout=patience
-        )
-        bound: int = self._server.sockets[0].getsockname()[1]
+        self._listener = socket.create_server((host, port), backlog=1024)
+        self._listener.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
+        bound: int = self._listener.getsockname()[1]
         return bound
 
     async def stop(self) -> None:
         """Stop listening and end every connection, in mid-transfer too. ExceptionGroup if a handler failed."""
-        if self._server is None:
+        if self._listener is None:
             return
-        self._server.close()
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
         connections = tuple(self._connections)
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
-        await self._server.wait_closed()
+        for _ in range(_TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
         if self._defects:
             raise ExceptionGroup("the sandbox failed", self._defects)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Own tasks, not those that asyncio makes of a coroutine: before 3.12 it complains about cancelled ones.
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return  # the client has gone again
+        connection.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        # Not left to the task: one that is cancelled before its first step would never come to it.
+        task.add_done_callback(lambda _: connection.close())
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Nothing waits in this process: what was sent is what the system has taken.
-        writer.transport.set_write_buffer_limits(0)
-        leftover = b""
+    async def _serve(self, connection: socket.socket) -> None:
         try:
-            while True:
-                try:
-                    request, leftover = await _read_request(reader, leftover)
-                except h11.RemoteProtocolError:
-                    writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                    await writer.drain()
-                    break
-                if request is None or not await self._answer(request, writer):
-                    break
-            writer.close()
-            await writer.wait_closed()
+            reader, writer = await self._streams(connection)
+            try:
+                await self._converse(reader, writer)
+                writer.close()
+                await writer.wait_closed()
+            finally:
+                writer.transport.abort()
         except (ConnectionError, TimeoutError, ssl.SSLError):
             pass  # the client went away: its affair
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001  a defect of the sandbox, for stop() to tell
             self._defects.append(problem)
-        finally:
-            writer.transport.abort()
+
+    async def _streams(self, connection: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        # A TLS peer that never says goodbye must not hold up a connection for the usual half minute.
+        patience = 1.0 if self._tls else None
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol, connection, ssl=self._tls, ssl_shutdown_timeout=patience
+        )
+        # Nothing waits in this process: what was sent is what the system has taken.
+        transport.set_write_buffer_limits(0)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request after the other, until one side wants no more."""
+        leftover = b""
+        while True:
+            try:
+                request, leftover = await _read_request(reader, leftover)
+            except h11.RemoteProtocolError:
+                writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                await writer.drain()
+                return
+            if request is None or not await self._answer(request, writer):
+                return
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False when the connection is at its end."""
@@ -246,13 +273,15 @@ async def _send(writer: asyncio.StreamWriter, exchange: Exchange, reply: Reply, 
     while True:
         for start in range(0, end, step):
             part = body[start : min(start + step, end)]
+            if reply.rate is not None:
+                writer.write(pending)
+                pending = b""
+                await asyncio.sleep(len(part) / reply.rate)
             # Counted before it is written: whoever has read it may look at the count at once.
             exchange.sent += len(part)
             writer.write(b"".join((pending, _framed(reply, part))))
             pending = b""
             await writer.drain()
-            if reply.rate is not None:
-                await asyncio.sleep(len(part) / reply.rate)
         if not (reply.endless and end):
             break
         await asyncio.sleep(0)  # a client that keeps up would leave no turn to the others

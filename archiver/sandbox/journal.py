@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from archiver.sandbox.dialects import Report
-from archiver.sandbox.faults import ReplyFault
 from archiver.sandbox.http import Exchange
 from archiver.sandbox.listing_faults import ListingFault, OnAudio, OnListing, SandboxFault
+from archiver.sandbox.reply_faults import ReplyFault
 
 Origin = Literal["api", "audio"]
 _REMEMBERED = 500_000
@@ -106,7 +106,7 @@ class FaultDesk:
     def __init__(self, faults: Iterable[SandboxFault]) -> None:
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = [_Waiting(fault) for fault in faults]
-        self._occurrences: Counter[tuple[str, str]] = Counter()
+        self._occurrences: Counter[tuple[str, str, int]] = Counter()
 
     def inject(self, *faults: SandboxFault) -> None:
         """Add faults while running."""
@@ -138,11 +138,11 @@ class FaultDesk:
                     active.append(on.fault)
         return active
 
-    def seen(self, what: Literal["listed", "fetched"], recording_id: str) -> int:
-        """How often a recording was listed or fetched before now; counts this time."""
+    def seen(self, what: Literal["listed", "fetched"], recording_id: str, revision: int) -> int:
+        """How often this revision of a recording was listed or fetched before now; counts this time."""
         with self._lock:
-            before = self._occurrences[what, recording_id]
-            self._occurrences[what, recording_id] += 1
+            before = self._occurrences[what, recording_id, revision]
+            self._occurrences[what, recording_id, revision] += 1
         return before
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from archiver.sandbox.dialects import Page, Report
-from archiver.sandbox.faults import Occurs, ReplyFault
+from archiver.sandbox.occurs import Occurs
 from archiver.sandbox.records import SandboxCall, SandboxRecording, new_recording, uuid1_at
+from archiver.sandbox.reply_faults import ReplyFault
 from archiver.sandbox.world import World
 
 Book = Callable[[int], Page]

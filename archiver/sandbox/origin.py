@@ -5,11 +5,11 @@ import re
 from dataclasses import replace
 from email.utils import format_datetime
 
-from archiver.sandbox.faults import ReplyFault
 from archiver.sandbox.http import Exchange, Reply, Request
 from archiver.sandbox.links import check, s3_error
 from archiver.sandbox.provider import Provider
 from archiver.sandbox.records import SandboxRecording
+from archiver.sandbox.reply_faults import ReplyFault
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -43,7 +43,7 @@ class AudioOrigin:
 
     def _object(self, owner: SandboxRecording, request: Request) -> Reply:
         provider = self._provider
-        seen = provider.desk.seen("fetched", owner.id)
+        seen = provider.desk.seen("fetched", owner.id, provider.world.revision(owner.id))
         data, etag = provider.world.stored_object(owner, seen)
         headers = (
             ("Content-Type", owner.audio.content_type if owner.audio else "application/octet-stream"),

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
-from archiver.sandbox.faults import CutObject, HtmlPage, NoAudioYet, ShortLink
+from archiver.sandbox.faults import CutObject, NoAudioYet, ShortLink
+from archiver.sandbox.reply_faults import HtmlPage
 from archiver.sandbox.world import World
 
 
@@ -32,8 +33,10 @@ def demo_world(recordings: int = 25, seed: int = 20_190_611, first_day: date = d
     world = World.generate(seed, recordings, days=3, start_day=first_day)
     # The longest one is cut: the loss must be seconds, not something that rounding could explain.
     cut, *others = sorted(world.recordings(), key=lambda r: r.duration, reverse=True)
-    step = len(others) // 3
-    dead, none, page = others[0], others[step], others[2 * step]
+    # Each window is asked a day wider, so a link of a later day would be listed (and die) before its own turn.
+    dead = min(others, key=lambda r: r.created_at)
+    others.remove(dead)
+    none, page = others[0], others[len(others) // 2]
     world.replace(cut.evolve(faults=(CutObject(0.6),)))
     world.replace(dead.evolve(faults=(ShortLink(2, age=2.0, times=1),)))
     world.replace(none.evolve(faults=(NoAudioYet(),)))

@@ -1,12 +1,13 @@
 """The API origin: `voice/recordings`, `voice/calls` and `auth/me`."""
 
 import hmac
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from archiver.sandbox.dialects import FILTERS, Page, Report, call_row, document, recording_row, span_bounds
-from archiver.sandbox.faults import Row, RowFault, json_bytes
+from archiver.sandbox.faults import Row, RowFault
 from archiver.sandbox.http import Exchange, Reply, Request
 from archiver.sandbox.listing_faults import ListingFault, MoveFault, PageFault
 from archiver.sandbox.provider import Provider
@@ -132,7 +133,7 @@ class VoiceApi:
         if isinstance(thing, SandboxCall):
             link = None if thing.audio_key is None else provider.sign(thing.audio_key)
             return call_row(thing, provider.dialect, link, provider.row_zone, serial)
-        listed_before = provider.desk.seen("listed", thing.id)
+        listed_before = provider.desk.seen("listed", thing.id, provider.world.revision(thing.id))
         link = None if thing.audio is None else provider.link(thing, listed_before)
         row = recording_row(thing, provider.dialect, link, provider.row_zone, serial)
         for fault in thing.faults:
@@ -149,7 +150,9 @@ def _page_number(request: Request) -> int:
 
 def _json(body: object, status: int = 200) -> Reply:
     return Reply(
-        status, (("Content-Type", "application/json"), ("Cache-Control", "no-cache, private")), json_bytes(body)
+        status,
+        (("Content-Type", "application/json"), ("Cache-Control", "no-cache, private")),
+        json.dumps(body, separators=(",", ":")).encode(),
     )
 
 

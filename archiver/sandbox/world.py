@@ -8,7 +8,7 @@ memory.
 import hashlib
 import random
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from datetime import date, datetime
 from operator import attrgetter
@@ -31,6 +31,7 @@ class World:
         self._recordings: Shelf[SandboxRecording] = Shelf(attrgetter("created_at"))
         self._calls: Shelf[SandboxCall] = Shelf(attrgetter("end_at"))
         # Objects outlive their rows where a test says so: key -> recording id -> recording.
+        self._revisions: Counter[str] = Counter()
         self._objects: dict[str, dict[str, SandboxRecording]] = {}
         self._audio = _AudioCache(_CACHE_BYTES)
         self._etags: dict[tuple[Audio, tuple[ObjectFault, ...]], str] = {}
@@ -63,11 +64,15 @@ class World:
         with self._lock:
             for recording in recordings:
                 self._forget_object(recording.id)
+                self._revisions[recording.id] += 1
                 self._objects.setdefault(recording.audio_key, {})[recording.id] = recording
             self._recordings.put(recordings)
 
     def replace(self, recording: SandboxRecording) -> None:
-        """Put another state of a recording in the place of the one with its id; KeyError when there is none."""
+        """Put another state of a recording in the place of the one with its id; KeyError when there is none.
+
+        The occurrences of its faults are counted anew.
+        """
         with self._lock:
             self[recording.id]
             self.insert(recording)
@@ -96,6 +101,11 @@ class World:
         if recording is None:
             raise KeyError(recording_id)
         return recording
+
+    def revision(self, recording_id: str) -> int:
+        """How often this recording was put here."""
+        with self._lock:
+            return self._revisions[recording_id]
 
     def recordings(self, start: datetime | None = None, end: datetime | None = None) -> tuple[SandboxRecording, ...]:
         """Give recordings with start ≤ created_at < end, newest first."""

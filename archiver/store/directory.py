@@ -14,6 +14,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -96,7 +97,8 @@ class DirectoryStore:
             if self._ready:
                 return
             with file_errors(self._root, f"{self._root} cannot be used"):
-                if make_private_directory(self._root):
+                make_private_directory(self._root)
+                with suppress(PermissionError):  # above the root is not ours
                     _sync_directory(self._root.parent)
                 self._scratch.__enter__()
             self._ready = True

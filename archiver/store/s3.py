@@ -46,6 +46,10 @@ T = TypeVar("T")
 MAX_PUT_BYTES = 5 << 30
 CHUNK = 1 << 20
 ATTEMPTS = 5
+READ_TIMEOUT = 30
+"""Seconds without a byte from the store. A cancelled call ends with its attempt: after this long at most."""
+PAUSE = (0.1, 0.3)
+"""Seconds before the second attempt, from and to; doubled each time."""
 EXPECT_CONTINUE_FROM = 8 << 20
 """Bodies under this size are sent without asking first (``Expect: 100-continue`` costs a round trip, and up to a second
 at stores that do not know it); larger ones ask, so that a refusal comes before the upload."""
@@ -68,13 +72,12 @@ class S3Store:
         encryption: str | None = None,
         storage_class: str | None = None,
         connections: int = 32,
-        client_factory: Callable[[], S3Client] | None = None,
     ) -> None:
         silence_sdk_logs()
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._options = _put_options(encryption, storage_class)
-        self._make_client = client_factory or partial(_make_client, region, endpoint_url, connections)
+        self._make_client = partial(_make_client, region, endpoint_url, connections)
         self._client: S3Client | None = None
         self._lock = threading.Lock()
         self._threads = anyio.CapacityLimiter(connections)
@@ -93,7 +96,7 @@ class S3Store:
             outcome = await self._in_thread(f"put {key}", partial(self._put, key, body, digest, mediatype))
             if outcome is not None:
                 return outcome
-            await anyio.sleep(random.uniform(0.1, 0.3) * 2**attempt)  # noqa: S311  # jitter
+            await anyio.sleep(random.uniform(*PAUSE) * 2**attempt)  # noqa: S311  # jitter
         raise StoreFailed(f"put {key}: other writers keep the key busy")
 
     async def head(self, key: str) -> StoredObject | None:
@@ -161,6 +164,7 @@ class S3Store:
                     **self._options,
                 )
         except ClientError as error:
+            self._reached = True
             if code_of(error) in BUSY:
                 return None
             if code_of(error) not in REFUSED:
@@ -169,6 +173,7 @@ class S3Store:
             if held is None:  # gone again
                 return None
             return AlreadyThere(held) if (held.size, held.digest) == (body.size, digest) else Conflict(held)
+        self._reached = True
         return Created(self._proved(key, body.size, digest, answer, client))
 
     def _proved(self, key: str, size: int, digest: Digest, answer: Any, client: S3Client) -> StoredObject:
@@ -246,18 +251,27 @@ def _make_client(region: str | None, endpoint_url: str | None, connections: int)
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=connections,
         connect_timeout=10,
-        read_timeout=60,
+        read_timeout=READ_TIMEOUT,
         tcp_keepalive=True,
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
     client = boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
-    client.meta.events.register_last("before-call.s3.PutObject", _send_small_bodies_at_once)
+    client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
+    client.meta.events.register_last("before-call.s3", _send_small_bodies_at_once)
     client.meta.events.register("before-send.s3", _stop_if_cancelled)
     return client
 
 
+def _follow_no_redirect(params: dict[str, Any], **_: object) -> None:
+    """Botocore asks HeadBucket where to go when it meets a redirect: where that is redirected too, for ever.
+
+    A plain http:// endpoint that sends everybody to https:// is such a place.
+    """
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
+
+
 def _send_small_bodies_at_once(params: dict[str, Any], **_: object) -> None:
-    if getattr(params["body"], "size", 0) < EXPECT_CONTINUE_FROM:
+    if isinstance(params["body"], NamedBody) and params["body"].size < EXPECT_CONTINUE_FROM:
         params["headers"].pop("Expect", None)
 
 

@@ -68,7 +68,7 @@ _CREDENTIALS = "check the credentials that the AWS default chain finds (environm
 _KEY = "correct destination.encryption, and see that the KMS key is enabled and in the bucket's region"
 
 UNUSABLE: dict[str, tuple[str, str]] = {
-    "NoSuchBucket": ("the bucket does not exist", "create it, or correct destination.url"),
+    **dict.fromkeys(("NoSuchBucket", "404"), ("the bucket does not exist", "create it, or correct destination.url")),
     "InvalidBucketName": ("this is not a bucket name", "correct destination.url"),
     **dict.fromkeys(DENIED, ("access denied", _POLICY)),
     "InvalidAccessKeyId": ("the access key is not known to the store", _CREDENTIALS),

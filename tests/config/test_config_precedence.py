@@ -67,7 +67,7 @@ def test_environment_values_are_read_as_their_key_needs_them(load_text: Load, mi
     assert config.source.base_url == "http://[::1]:8080/"
     assert config.windows.since == date(2026, 9, 22)
     assert (config.destination.region, config.destination.endpoint_url) == (None, None)
-    assert config.verify.duration_tolerance_seconds == (-2, 2.5)
+    assert config.verify.duration_tolerance_seconds == (-2.0, 2.5)
     assert config.verify.level is Level.TRANSPORT
     assert config.limits.spool_dir == Path("/var/tmp")
 

@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, create_mock_engine
+from sqlalchemy import Dialect, create_engine, create_mock_engine
 from sqlalchemy.dialects import postgresql
 
 from archiver.errors import ManifestUnusable
@@ -27,6 +27,7 @@ from .build import NOW
 from .conftest import Ask
 
 pytestmark = pytest.mark.anyio
+POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def normal(ddl: str) -> list[str]:
@@ -55,24 +56,24 @@ async def test_a_migrated_manifest_has_the_schema_of_the_queries(url: str, path:
     made = create_engine(f"sqlite:///{path.with_name('made.db')}")
     schema.metadata.create_all(made)
     made.dispose()
-    connection = sqlite3.connect(path.with_name("made.db"))
+    beside = sqlite3.connect(path.with_name("made.db"))
     master = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
-    created = connection.execute(master).fetchall()
-    connection.close()
+    created = beside.execute(master).fetchall()
+    beside.close()
     assert normal(";".join(sql for (sql,) in ask(master))) == normal(";".join(sql for (sql,) in created))
 
 
 def test_postgresql_would_get_the_same_schema_with_every_column_explained() -> None:
     statements: list[str] = []
     engine = create_mock_engine(
-        "postgresql://", lambda sql, *_, **__: statements.append(str(sql.compile(dialect=postgresql.dialect())))
+        "postgresql://", lambda sql, *_, **__: statements.append(str(sql.compile(dialect=POSTGRESQL)))
     )
     schema.metadata.create_all(engine, checkfirst=False)
     made = config()
     made.set_main_option("dialect", "postgresql")
     command.upgrade(made, "head", sql=True)
     assert isinstance(made.output_buffer, io.StringIO)
-    script = re.sub(r"--.*|BEGIN;|COMMIT;", "", made.output_buffer.getvalue())
+    script = re.sub(r"(?m)^--.*$|BEGIN;|COMMIT;", "", made.output_buffer.getvalue())
     script = re.sub(r"CREATE TABLE alembic_version.*?;|INSERT INTO alembic_version.*?;", "", script, flags=re.DOTALL)
     assert normal(script) == normal(";".join(statements))
     columns = [column for table in schema.metadata.sorted_tables for column in table.columns]
@@ -84,9 +85,9 @@ def test_every_statement_can_be_said_to_postgresql() -> None:
     for module in (integrity, listing, reports, rows, runs, steps, windows):
         for name, value in vars(module).items():
             if name.isupper() and hasattr(value, "compile") and not name.startswith(("ENTRY", "_THIS")):
-                value.compile(dialect=postgresql.dialect())
+                value.compile(dialect=POSTGRESQL)
                 seen += 1
-    reports.page_query([State.FAILED, State.SKIPPED], (NOW, "a")).compile(dialect=postgresql.dialect())
+    reports.page_query([State.FAILED, State.SKIPPED], (NOW, "a")).compile(dialect=POSTGRESQL)
     assert seen > 30
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def writer(manifest: SqlManifest) -> AsyncIterator[Writer]:
-    yield manifest._writer
+def writer(manifest: SqlManifest) -> Writer:
+    return manifest._writer
 
 
 def add_run(name: str) -> dict[str, object]:
@@ -57,12 +57,12 @@ async def test_what_queues_up_shares_a_commit(writer: Writer) -> None:
 
     await writer.do(count_commits, Kind.ALONE)
     _, go = await held(writer)
-    tasks = [
-        asyncio.create_task(
-            writer.do(lambda c, n=n: c.execute(insert(schema.runs), add_run(f"r{n}")) and n, Kind.WRITE)
-        )
-        for n in range(100)
-    ]
+
+    def add(connection: Connection, n: int) -> int:
+        connection.execute(insert(schema.runs), add_run(f"r{n}"))
+        return n
+
+    tasks = [asyncio.create_task(writer.do(partial(add, n=n), Kind.WRITE)) for n in range(100)]
     await asyncio.sleep(0)
     go.set()
     assert await asyncio.gather(*tasks) == list(range(100))

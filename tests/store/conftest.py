@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from archiver.store.directory import DirectoryStore
 from archiver.store.interface import Store
 from archiver.store.memory import MemoryStore
 from archiver.store.s3 import S3Store
+
+REAL_SERVER = os.environ.get("ARCHIVER_TEST_S3_URL", "")
 
 NewStore = Callable[[str], Store]
 """A store on the same bucket; the prefix tells them apart (ignored by memory, a subdirectory for directory)."""
@@ -30,8 +33,8 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials of nobody, from the environment alone; the instance metadata service is never asked."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
@@ -39,7 +42,11 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
+def s3_url() -> Iterator[str]:
+    """An S3 server: moto on loopback, or the one that $ARCHIVER_TEST_S3_URL names (credentials: test, test)."""
+    if REAL_SERVER:
+        yield REAL_SERVER
+        return
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -49,10 +56,10 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(moto_url: str, aws_environment: None) -> str:
-    """A new bucket on the moto server."""
+def bucket(s3_url: str, aws_environment: None) -> str:
+    """A new bucket on the S3 server."""
     name = f"bucket-{secrets.token_hex(6)}"
-    client = boto3.session.Session().client("s3", endpoint_url=moto_url, region_name="us-east-1")
+    client = boto3.session.Session().client("s3", endpoint_url=s3_url, region_name="us-east-1")
     client.create_bucket(Bucket=name)
     client.close()
     return name
@@ -64,7 +71,7 @@ async def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     made: list[Store] = []
     kind = request.param
     name = request.getfixturevalue("bucket") if kind == "s3" else ""
-    url = request.getfixturevalue("moto_url") if kind == "s3" else ""
+    url = request.getfixturevalue("s3_url") if kind == "s3" else ""
 
     def make(prefix: str = "archive") -> Store:
         store: Store

@@ -27,12 +27,15 @@ def build(folder: Path, seed: int) -> None:
 @main.command()
 @FOLDER
 @click.option("--others", is_flag=True, help="Ask mp3val and ffmpeg too.")
+@click.option(
+    "--decode", is_flag=True, help="A column for the optional decoder, asked where the full level is content."
+)
 @click.option("--missed", is_flag=True, help="Name every file judged wrong.")
-def report(folder: Path, others: bool, missed: bool) -> None:
+def report(folder: Path, others: bool, decode: bool, missed: bool) -> None:
     """Print the detection matrix; the last line is one JSON object."""
     from tools.corpus.report import report as tell  # noqa: PLC0415
 
-    for line in tell(folder, others=others, verbose=missed):
+    for line in tell(folder, others=others, decode=decode, verbose=missed):
         click.echo(line)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 Damage = Callable[[bytes, bytes, random.Random], bytes | None]
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body><h1>502</h1></body></html>\n"
-XML = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>'
+XML = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Expired</Message></Error>'
 JSON = b'{"status":"ERROR","error":{"code":404,"message":"not found"}}'
 TAG = b"ID3\x04\0\0\0\0\x07\x76TIT2\0\0\0\x05\0\0\x03call"
 
@@ -189,5 +189,5 @@ CLASSES: dict[str, Damage] = {
     "tag only": lambda _data, _other, _rng: TAG.ljust(1024 + 10, b"\0"),
     "noise": lambda data, _other, rng: rng.randbytes(len(data)),
     "wrong extension": lambda data, _other, _rng: data,
-    "swapped": lambda _data, other, _rng: other,
+    "swapped (other length)": lambda _data, other, _rng: other,
 }

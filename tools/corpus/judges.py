@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mutagen
 
-from archiver.audio import probe
+from archiver.audio import decoding, probe
 from archiver.model import Grade, Verdict
 from archiver.rules.verdict import Expectation, Level, judge
 from tools.corpus.build import Sample
@@ -22,6 +22,12 @@ def ours(data: bytes, sample: Sample, level: Level) -> Verdict:
     extension = sample.path.rpartition(".")[2].removesuffix("-nb")
     expectation = Expectation(duration=sample.duration, level=level, extension=extension)
     return judge(probe(data, level=level), expectation)
+
+
+def decoded(data: bytes, sample: Sample) -> bool:
+    """True if the optional decoder, asked after the full level, tells a person."""
+    facts = decoding.decoded(probe(data), data)
+    return flagged(judge(facts, Expectation(duration=sample.duration)))
 
 
 def flagged(verdict: Verdict) -> bool:

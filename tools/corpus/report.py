@@ -30,7 +30,7 @@ class Line:
     has_header: bool
 
 
-def lines(folder: Path, *, others: bool) -> Iterator[Line]:
+def lines(folder: Path, *, others: bool, decode: bool) -> Iterator[Line]:
     """Judge every file of the corpus in ``folder``; ``others`` asks third parties as well."""
     headers: dict[str, bool] = {}
     for sample in tqdm(load(folder), desc="judge", disable=None):
@@ -43,6 +43,8 @@ def lines(folder: Path, *, others: bool) -> Iterator[Line]:
             verdict = judges.ours(data, sample, level)
             if judges.flagged(verdict):
                 caught.add(level.value)
+        if decode and ("full" in caught or judges.decoded(data, sample)):
+            caught.add("decode")
         if others and judges.installed("ffmpeg") and judges.ffmpeg(path):
             caught.add("ffmpeg")
         if others and judges.installed("mp3val") and path.suffix == ".mp3" and judges.mp3val(path):
@@ -87,10 +89,14 @@ def totals(judged: list[Line]) -> dict[str, int]:
     }
 
 
-def report(folder: Path, *, others: bool, verbose: bool) -> Iterator[str]:
+def report(folder: Path, *, others: bool, decode: bool, verbose: bool) -> Iterator[str]:
     """The report line by line; the last is one JSON object."""
-    judged = list(lines(folder, others=others))
-    columns = COLUMNS + (tuple(name for name in ("ffmpeg", "mp3val") if judges.installed(name)) if others else ())
+    judged = list(lines(folder, others=others, decode=decode))
+    columns = (
+        COLUMNS
+        + (("decode",) if decode else ())
+        + (tuple(name for name in ("ffmpeg", "mp3val") if judges.installed(name)) if others else ())
+    )
     yield from table(judged, columns)
     yield ""
     if verbose:

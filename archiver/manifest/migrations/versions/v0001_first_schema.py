@@ -20,7 +20,6 @@ EVENTS = (
     "'listed', 'excluded', 'rejected', 'source_gone', 'uploaded', 'sealed', 'gave_up', 'drifted', 'corrupted', "
     "'expired', 'requeued'"
 )
-IS_OPEN = sa.text("state IN ('discovered', 'stored')")
 
 
 def upgrade() -> None:
@@ -83,9 +82,6 @@ def _recordings() -> None:
 
 def _recordings_indexes() -> None:
     op.create_index("ix_recordings_day", "recordings", ["day", "state"])
-    op.create_index(
-        "ix_recordings_open", "recordings", ["created_at", "id"], sqlite_where=IS_OPEN, postgresql_where=IS_OPEN
-    )
     op.create_index("ix_recordings_state", "recordings", ["state", "created_at", "id"])
     op.create_index("ix_recordings_window", "recordings", ["created_at", "last_listed_run", "state", "archived_run"])
 

@@ -1,0 +1,135 @@
+"""Whole runs against the sandbox provider, measured: ``python -m benchmarks.runs memory|deadlines``.
+
+``memory``     3,000 recordings of a real size mix (60 KB to 2 MB) in one run under a 256 MiB budget: peak RSS
+``deadlines``  a flat list of 5,000 recordings whose links die after 60 s, served to 4 slow transfers: none may be lost
+
+The provider runs in this process, the archiver in one of its own, so that its memory and CPU are its own. The last
+line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archiver.sandbox import Sandbox, World
+
+CONFIG = """\
+source:
+  base_url: {base_url}
+  token: {token}
+  allow_insecure_loopback: true
+  audio_hosts: ["127.0.0.1"]
+destination:
+  url: file://{home}/archive
+manifest:
+  url: sqlite://{home}/manifest.db
+limits:
+  concurrency: {concurrency}
+  memory_mib: 256
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of the archiver as a process."""
+
+    summary: dict[str, Any]
+    exit_code: int
+    seconds: float
+    cpu_seconds: float
+    peak_rss_mib: float
+
+
+def run(sandbox: Sandbox, home: Path, concurrency: int) -> Measured:
+    """Archive everything that the sandbox has, and measure the process that does it."""
+    config = home / "archiver.yaml"
+    config.touch(mode=0o600)
+    config.write_text(
+        CONFIG.format(base_url=sandbox.base_url, token=sandbox.token, home=home, concurrency=concurrency)
+    )
+    days = sorted(recording.created_at.date() for recording in sandbox.world.recordings())
+    words = ["run", "--json", "-c", str(config), "--from", str(days[0]), "--to", str(days[-1])]
+    started = time.monotonic()
+    with (home / "events.ndjson").open("w") as events:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from archiver.cli import main; main()", *words], stdout=events
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - started
+    summary = json.loads((home / "events.ndjson").read_text().splitlines()[-1])
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(summary, process.returncode, seconds, cpu, usage.ru_maxrss / 1024)
+
+
+def whole(sandbox: Sandbox, home: Path) -> bool:
+    """True if every recording lies in the archive as the sandbox serves it."""
+    files = {path.stem: path for path in (home / "archive").rglob("*.mp3")}
+    return all(
+        recording.id in files and files[recording.id].read_bytes() == sandbox.world.audio_bytes(recording.id)
+        for recording in sandbox.world.recordings()
+    )
+
+
+def memory(recordings: int) -> dict[str, Any]:
+    """Peak memory on a real size mix."""
+    world = World.generate(seed=1, recordings=recordings, days=3, sizes="realistic")
+    with tempfile.TemporaryDirectory() as name, Sandbox(world, dialect="flat").running() as sandbox:
+        measured = run(sandbox, Path(name), concurrency=32)
+        return report("memory", measured, whole(sandbox, Path(name)))
+
+
+def deadlines(recordings: int, life: int, latency: float) -> dict[str, Any]:
+    """Links that die faster than they can be used."""
+    world = World.generate(seed=2, recordings=recordings, days=1)
+    sandbox = Sandbox(world, dialect="flat", link_life=life, audio_latency=latency)
+    with tempfile.TemporaryDirectory() as name, sandbox.running():
+        measured = run(sandbox, Path(name), concurrency=4)
+        refused = sum(record.status == 403 for record in sandbox.downloads())
+        return {**report("deadlines", measured, whole(sandbox, Path(name))), "links_refused": refused}
+
+
+def report(name: str, measured: Measured, equal: bool) -> dict[str, Any]:
+    """What is printed."""
+    summary = measured.summary
+    done = summary["archived"]
+    return {
+        "bench": name,
+        "exit_code": measured.exit_code,
+        "archived": done,
+        "equal_to_what_was_served": equal,
+        "megabytes": round(summary["bytes"] / 1e6, 1),
+        "seconds": round(measured.seconds, 1),
+        "recordings_per_second": round(done / measured.seconds, 1),
+        "cpu_ms_per_recording": round(1000 * measured.cpu_seconds / max(done, 1), 2),
+        "peak_rss_mib": round(measured.peak_rss_mib, 1),
+        "links_refreshed": summary["links_refreshed"],
+    }
+
+
+def main() -> None:
+    """Measure what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("memory", "deadlines"))
+    parser.add_argument("--recordings", type=int)
+    parser.add_argument("--life", type=int, default=60, help="seconds that a link lives (deadlines)")
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds before each audio answer (deadlines)")
+    asked = parser.parse_args()
+    if asked.what == "memory":
+        result = memory(asked.recordings or 3000)
+    else:
+        result = deadlines(asked.recordings or 5000, asked.life, asked.latency)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""The manifest against a dict: whatever order things happen in, both know the same."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from archiver.manifest.interface import Change, Entry
+from archiver.manifest.sql import SqlManifest
+from archiver.model import Window
+from archiver.rules.lifecycle import TRANSITIONS, Event, State
+from archiver.rules.windows import days
+
+from .build import DAY, NOW, listed, names, recording
+
+T = TypeVar("T")
+WINDOWS = days(DAY.day, DAY.day + timedelta(days=2))
+IDS = st.sampled_from([f"{window.day}-{n}" for window in WINDOWS for n in range(3)])
+RUNS = st.sampled_from(["run-1", "run-2"])
+
+
+@dataclass
+class Known:
+    state: State
+    window: Window
+    attempts: int = 0
+    duration: float | None = None
+    listed_by: str | None = None
+    archived_by: str | None = None
+    draft: bytes | None = None
+
+
+@dataclass
+class Seen:
+    sound: bool
+    closed: bool = False
+
+
+class Model(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.runner = asyncio.Runner()
+        self.manifest = self.do(SqlManifest.open(self.url))
+        self.known: dict[str, Known] = {}
+        self.windows: dict[Window, Seen] = {}
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.directory}/manifest.db"
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def teardown(self) -> None:
+        assert self.do(self.manifest.integrity()) == []
+        self.do(self.manifest.aclose())
+        self.runner.close()
+        shutil.rmtree(self.directory)
+
+    def opened(self, name: str) -> None:
+        seen = self.windows.get(window_of(name))
+        if seen is not None:
+            seen.closed = False
+
+    @rule(wanted=st.lists(IDS, max_size=4), run=RUNS, seconds=st.sampled_from([None, 1, 2]))
+    def note_listed(self, wanted: list[str], run: str, seconds: int | None) -> None:
+        page = [recording(name, window=window_of(name), seconds=seconds) for name in wanted]
+        found = self.do(self.manifest.note_listed(run, NOW, page))
+        for name in wanted:
+            if name not in self.known:
+                self.known[name] = Known(State.DISCOVERED, window_of(name))
+                self.opened(name)
+            known = self.known[name]
+            known.listed_by = run
+            known.duration = known.duration if seconds is None else seconds
+        assert {name: entry.state for name, entry in found.items()} == {n: self.known[n].state for n in wanted}
+
+    @rule(name=IDS, step=st.sampled_from(list(TRANSITIONS)), run=RUNS, adopted=st.booleans(), right=st.booleans())
+    def advance(self, name: str, step: tuple[State | None, Event], run: str, adopted: bool, right: bool) -> None:
+        known = self.known.get(name)
+        legal = [each for each in TRANSITIONS if known is not None and each[0] is known.state]
+        expected, event = legal[len(name) % len(legal)] if right and legal else step
+        if expected is None:
+            return
+        change = Change(draft=b"{}", detail={"adopted": True} if adopted else {})
+        entry = self.do(self.manifest.advance(name, expected, event, NOW, run, change))
+        if known is None or known.state is not expected:
+            assert entry is None
+            return
+        assert entry is not None
+        known.state = TRANSITIONS[expected, event]
+        known.draft = b"{}" if known.state is State.STORED else None
+        if event is Event.SEALED:
+            known.archived_by = None if adopted else run
+        if event is Event.REQUEUED:
+            known.attempts = 0
+        if known.state.is_open:
+            self.opened(name)
+
+    @rule(name=IDS, run=RUNS)
+    def note_attempt(self, name: str, run: str) -> None:
+        if name in self.known:
+            self.known[name].attempts += 1
+            assert self.do(self.manifest.note_attempt(name, NOW, run, "fetch", "x")) == self.known[name].attempts
+
+    @rule(name=IDS, state=st.sampled_from([State.ARCHIVED, State.QUARANTINED]))
+    def restore(self, name: str, state: State) -> None:
+        entry = Entry(name, window_of(name).start, 3.0, state, 0, "")
+        assert self.do(self.manifest.restore(entry, {}, NOW, None)) is (name not in self.known)
+        self.known.setdefault(name, Known(state, window_of(name), duration=3.0))
+
+    @rule(window=st.sampled_from(WINDOWS), agreed=st.booleans(), bad_rows=st.sampled_from([0, 0, 1]), run=RUNS)
+    def note_window(self, window: Window, agreed: bool, bad_rows: int, run: str) -> None:
+        self.do(self.manifest.note_window(run, NOW, listed(window, agreed=agreed, bad_rows=bad_rows)))
+        seen = self.windows.setdefault(window, Seen(sound=False))
+        seen.sound = agreed and not bad_rows
+        seen.closed = seen.closed and seen.sound
+
+    @rule(before=st.sampled_from([window.end for window in WINDOWS]))
+    def close_windows(self, before: datetime) -> None:
+        closed = self.do(self.manifest.close_windows(before, NOW))
+        expected = [
+            window
+            for window, seen in sorted(self.windows.items())
+            if window.end <= before and seen.sound and not seen.closed and not self.open_in(window)
+        ]
+        assert closed == expected
+        for window in closed:
+            self.windows[window].closed = True
+
+    @rule()
+    def reopen(self) -> None:
+        self.do(self.manifest.aclose())
+        self.manifest = self.do(SqlManifest.open(self.url))
+
+    def open_in(self, window: Window) -> list[str]:
+        return sorted(name for name, each in self.known.items() if each.window == window and each.state.is_open)
+
+    @invariant()
+    def same_entries(self) -> None:
+        entries = self.do(self.manifest.entries(sorted(self.known)))
+        assert {
+            name: replace(self.known[name], state=e.state, attempts=e.attempts, duration=e.duration, draft=e.draft)
+            for name, e in entries.items()
+        } == self.known
+
+    @invariant()
+    def same_reports(self) -> None:
+        expected: dict[Any, Counter[State]] = {}
+        for each in self.known.values():
+            expected.setdefault(each.window.day, Counter())[each.state] += 1
+        assert self.do(self.manifest.days()) == expected
+        for window in WINDOWS:
+            opened = self.do(self.manifest.open_entries(window))
+            assert [entry.recording_id for entry in opened] == self.open_in(window)
+            mine = [each for each in self.known.values() if each.window == window and each.listed_by == "run-1"]
+            counts = self.do(self.manifest.counts(window, "run-1"))
+            assert counts.states == Counter(each.state for each in mine)
+            archived = [each.archived_by for each in mine if each.state is State.ARCHIVED]
+            assert counts.mine == archived.count("run-1")
+        failed = sorted(name for name, each in self.known.items() if each.state is State.FAILED)
+        assert self.do(names(self.manifest, [State.FAILED])) == failed
+
+    @invariant()
+    def same_watermark(self) -> None:
+        mark = None
+        for window, seen in sorted(self.windows.items()):
+            if not seen.closed or mark not in (None, window.start):
+                break
+            mark = window.end
+        assert self.do(self.manifest.watermark()) == mark
+
+
+def window_of(name: str) -> Window:
+    return next(window for window in WINDOWS if name.startswith(str(window)))
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

@@ -1,0 +1,113 @@
+"""A scheduled run without dates does the right thing, every time: watermark, lookback, late arrivals."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from archiver.sandbox import NoAudioYet, World, new_recording
+from tests.stories.conftest import NewOperator
+from tests.stories.operator import Destination, Operator
+
+
+@pytest.fixture
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def status(someone: Operator) -> dict[str, object]:
+    result = someone.types("status", "--json")
+    assert result.exit_code == 0, result.stderr
+    facts: dict[str, object] = json.loads(result.stdout)
+    return facts
+
+
+def test_first_run_starts_at_since_and_later_ones_at_the_watermark(
+    today: date, operator: NewOperator, directory: Destination
+) -> None:
+    world = World.generate(seed=51, recordings=30, days=10, start_day=today - timedelta(days=9))
+    someone = operator(world, directory)
+    windows = {"since": today - timedelta(days=9), "lookback_days": 3}
+
+    first = someone.runs(days=False, windows=windows)
+
+    assert first.exit_code == 0, first.stderr
+    assert first.summary["windows"] == 10
+    assert someone.archived() == someone.truth()
+    assert status(someone)["watermark"] == f"{today - timedelta(days=3)}T00:00:00+00:00"
+
+    second = someone.runs(days=False, windows=windows)
+    assert second.exit_code == 0
+    assert second.summary["windows"] == 4, "three days of lookback, and today"
+
+
+def test_a_late_arrival_inside_the_lookback_is_archived(
+    today: date, operator: NewOperator, directory: Destination
+) -> None:
+    world = World.generate(seed=52, recordings=10, days=5, start_day=today - timedelta(days=6))
+    someone = operator(world, directory)
+    windows = {"since": today - timedelta(days=6)}
+    assert someone.runs(days=False, windows=windows).exit_code == 0
+    late = new_recording(datetime.combine(today - timedelta(days=2), datetime.min.time(), UTC), seed=9)
+    world.insert(late)
+    result = someone.runs(days=False, windows=windows)
+    assert result.exit_code == 0
+    assert result.summary["archived"] == 1
+    assert late.id in someone.archived()
+
+
+def test_a_window_with_something_open_stays_open(today: date, operator: NewOperator, directory: Destination) -> None:
+    world = World.generate(seed=53, recordings=12, days=8, start_day=today - timedelta(days=8))
+    waiting = world.recordings()[-1]
+    world.replace(waiting.evolve(faults=(NoAudioYet(),)))
+    someone = operator(world, directory)
+    windows = {"since": today - timedelta(days=8)}
+    assert someone.runs(days=False, windows=windows).exit_code == 3
+    facts = status(someone)
+    assert facts["watermark"] is None or str(facts["watermark"])[:10] <= waiting.created_at.date().isoformat()
+    assert facts["oldest_open"]["recording_id"] == waiting.id  # type: ignore[index]
+    assert facts["oldest_open"]["seconds_to_loss"] > 0  # type: ignore[index]
+
+    world.replace(waiting)
+    assert someone.runs(days=False, windows=windows).exit_code == 0
+    assert someone.archived() == someone.truth()
+    assert str(status(someone)["watermark"])[:10] == (today - timedelta(days=3)).isoformat()
+
+
+def test_without_since_it_goes_back_as_far_as_the_source(
+    today: date, operator: NewOperator, directory: Destination
+) -> None:
+    world = World.generate(seed=54, recordings=4, days=1, start_day=today - timedelta(days=59))
+    someone = operator(world, directory, dialect="flat")
+    result = someone.runs(days=False)
+    assert result.exit_code == 0
+    assert result.summary["windows"] == 61
+    assert result.summary["archived"] == 4
+
+
+def test_open_and_forgotten_by_the_source(operator: NewOperator, directory: Destination) -> None:
+    """Named without audio, never archived, and past the source's 60 days: said, and a person must look."""
+    world = World.generate(seed=55, recordings=3, days=1, start_day=date(2026, 1, 5))
+    victim = world.recordings()[0]
+    world.replace(victim.evolve(faults=(NoAudioYet(),)))
+    someone = operator(world, directory)
+    days = someone.days()
+    assert someone.runs().exit_code == 3
+    world.remove(victim.id)
+    result = someone.types("run", "--json", *days)
+    assert result.exit_code == 4
+    assert result.summary["forgotten"] == 1
+    assert result.of("forgotten")[0]["recording_id"] == victim.id
+
+
+def test_status_as_a_probe(today: date, operator: NewOperator, directory: Destination) -> None:
+    someone = operator(World.generate(seed=56, recordings=2, days=1, start_day=today), directory)
+    assert someone.types("status").exit_code == 10, "no manifest yet"
+    assert someone.runs().exit_code == 0
+    assert someone.types("status", "--max-age", "26h").exit_code == 0
+    time.sleep(1.1)
+    assert someone.types("status", "--max-age", "0.4s").exit_code == 3
+    assert "2 recordings: 2 archived" in someone.types("status").stdout
