@@ -6,11 +6,11 @@ STAMP  := $(VENV)/.installed
 PACKAGES := python3 python3-venv make
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean python
+.PHONY: help demo test check bench-memory bench-deadlines format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## archive a sandbox provider's recordings, without account or network
 	@$(BIN)/archiver demo
@@ -23,6 +23,12 @@ check: $(STAMP) ## formatting, lint, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 256 MiB: peak memory
+	@$(BIN)/python -m benchmarks.runs memory
+
+bench-deadlines: $(STAMP) ## 5,000 links that die after 60 s, 4 slow transfers: about five minutes
+	@$(BIN)/python -m benchmarks.runs deadlines
 
 format: $(STAMP) ## format, and mend what can be mended
 	@$(BIN)/ruff format .

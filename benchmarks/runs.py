@@ -53,9 +53,7 @@ def run(sandbox: Sandbox, home: Path, concurrency: int) -> Measured:
     """Archive everything that the sandbox has, and measure the process that does it."""
     config = home / "archiver.yaml"
     config.touch(mode=0o600)
-    config.write_text(
-        CONFIG.format(base_url=sandbox.base_url, token=sandbox.token, home=home, concurrency=concurrency)
-    )
+    config.write_text(CONFIG.format(base_url=sandbox.base_url, token=sandbox.token, home=home, concurrency=concurrency))
     days = sorted(recording.created_at.date() for recording in sandbox.world.recordings())
     words = ["run", "--json", "-c", str(config), "--from", str(days[0]), "--to", str(days[-1])]
     started = time.monotonic()

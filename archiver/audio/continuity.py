@@ -61,7 +61,7 @@ class Continuity:
         if side.breaks:
             offsets = list(run.starts)
             for place in side.broken:
-                self._notes.find("reservoir_broken", f"at byte {offsets[place]}", times=0)
+                self._notes.find("reservoir_broken", f"behind the frame at byte {offsets[place]}", times=0)
             self._notes.find("reservoir_broken", times=side.breaks)
             self._unbroken = False
         self._room = max(0, side.left)

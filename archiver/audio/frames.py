@@ -46,9 +46,11 @@ class Run:
     """Bytes of every frame, or of each."""
 
     def column(self, offset: int) -> bytes:
-        """The byte at ``offset`` of each frame."""
+        """The byte at ``offset`` of each frame; 0 where the last frame is shorter than that and nothing follows."""
         first = self.base + offset
-        return bytes(self.heads[first : first + (self.count - 1) * self.stride + 1 : self.stride])
+        return bytes(self.heads[first : first + (self.count - 1) * self.stride + 1 : self.stride]).ljust(
+            self.count, b"\0"
+        )
 
     def head(self, index: int) -> bytes:
         """The first bytes of one frame, as many as are looked at."""
@@ -122,7 +124,7 @@ def _free_format(data: Octets, at: int, end: int, stream: Stream) -> Stream | No
             return None
         padding = (data[at + 2] >> 1 & 1) * (4 if stream.layer == 1 else 1)
         candidate = Stream(stream.second, stream.rate_bits, stream.mono, following - at - padding)
-        if chain(data, at, end, candidate, SYNCHRONISED + 1) == SYNCHRONISED + 1:
+        if following - at > stream.overhead and chain(data, at, end, candidate, SYNCHRONISED + 1) == SYNCHRONISED + 1:
             return candidate
         following += 1
     return None

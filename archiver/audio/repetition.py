@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, compress
 
 from archiver.audio.frames import Run
 from archiver.audio.mpeg import HEADER
@@ -46,13 +46,37 @@ class Repetition:
 
     def close(self) -> None:
         """Note ``repeated_audio`` if a stretch of frames occurs twice."""
-        keys = self._keys.tolist()
-        if len(set(keys)) > len(keys) - LEAST_FRAMES:
+        if not _may_repeat(self._keys):
             return
+        keys = self._keys.tolist()
         start, again, length = longest_copy(keys)
         if length >= LEAST_FRAMES and len(set(keys[again : again + length])) >= FEW_DISTINCT:
             at = list(chain.from_iterable(run.starts for run in self._runs))
             self._notes.find("repeated_audio", f"{length} frames are the same at bytes {at[start]} and {at[again]}")
+
+
+def _may_repeat(keys: array[int]) -> bool:
+    """False if no four keys in a row occur twice, keys that follow themselves (silence) apart.
+
+    Four keys are folded into one, all of them at once: as lanes of one long integer, each shifted by another number of
+    bytes so that their order counts. Bytes shifted out of a lane are cleared first.
+    """
+    if len(keys) < LEAST_FRAMES:
+        return False
+    width = keys.itemsize
+    lanes = int.from_bytes(keys.tobytes(), "little")
+    folded = lanes
+    for step in range(1, LEAST_FRAMES):
+        kept = int.from_bytes((b"\xff" * (width - step) + b"\0" * step) * len(keys), "little")
+        folded ^= ((lanes >> 8 * width * step) & kept) << 8 * step
+    changes = _lanes(lanes ^ (lanes >> 8 * width), keys)
+    fours = list(compress(_lanes(folded, keys), changes))[: 1 - LEAST_FRAMES]
+    return len(fours) > len(set(fours))
+
+
+def _lanes(number: int, like: array[int]) -> Sequence[int]:
+    """The lanes of ``number`` as values of their own."""
+    return memoryview(number.to_bytes(len(like) * like.itemsize, "little")).cast(like.typecode)
 
 
 def longest_copy(keys: Sequence[int]) -> tuple[int, int, int]:

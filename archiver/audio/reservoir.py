@@ -19,7 +19,7 @@ from archiver.audio.mpeg import Stream
 LANE = 32
 SIGN = 1 << (LANE - 1)
 PART23_BITS = 12
-TAKES_PLACES = 8
+MOST_PLACES = 8
 """Frames named per run; more say nothing new."""
 
 
@@ -28,7 +28,7 @@ class SideInfo:
     """What the side information of a run says."""
 
     broken: tuple[int, ...]
-    """Indices of frames whose main data would begin before those of the frame before end (the first few)."""
+    """Indices of frames behind which main data begin that should have begun later (the first few)."""
     breaks: int
     silent: int
     """Frames of which no granule has any data: digital silence."""
@@ -113,9 +113,9 @@ def _payloads(run: Run, stream: Stream) -> int:
 
 def _places(negative: int) -> tuple[int, ...]:
     places: list[int] = []
-    while negative and len(places) < TAKES_PLACES:
+    while negative and len(places) < MOST_PLACES:
         lowest = negative & -negative
-        places.append(lowest.bit_length() // LANE)
+        places.append((lowest.bit_length() - 1) // LANE)
         negative ^= lowest
     return tuple(places)
 

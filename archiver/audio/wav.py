@@ -23,6 +23,7 @@ NAMES = {
 }  # fmt: skip
 SAMPLED = {PCM, FLOAT, ALAW, MULAW}
 GSM_BLOCK = (65, 320)
+IMA_STEPS = 88
 MOST_RATE = 768_000
 
 
@@ -186,5 +187,17 @@ def _measured(data: Octets, layout: _Layout, fmt: Format, notes: Notes, *, full:
             notes.find("timing_differs", f"{fmt.byte_rate} bytes a second do not go with {fmt.rate} Hz")
     if full:
         samples.examine(data, start, end, fmt, notes)
+        if fmt.tag == IMA:
+            _ima_blocks(data, start, end, fmt, notes)
     bitrate = round((end - start) * 8 / length) if length else None
     return Shape(length, blocks, fmt.rate, fmt.channels, bitrate, (start, end))
+
+
+def _ima_blocks(data: Octets, start: int, end: int, fmt: Format, notes: Notes) -> None:
+    """Each block starts with a sample, a step index of at most 88, and a zero, for each channel."""
+    for channel in range(fmt.channels):
+        steps = bytes(data[start + 4 * channel + 2 : end : fmt.block])
+        zeros = bytes(data[start + 4 * channel + 3 : end : fmt.block])
+        bad = sum(step > IMA_STEPS or zero != 0 for step, zero in zip(steps, zeros, strict=False))
+        if bad:
+            notes.find("frame_broken", f"{bad} of {len(steps)} blocks do not start as blocks do")

@@ -184,10 +184,10 @@ def _crc(data: Octets, element: Element, seen: _Seen, notes: Notes) -> None:
 
 
 def _block(data: Octets, element: Element, seen: _Seen) -> None:
-    head = bytes(data[element.start : element.start + 8])
-    if len(head) < 5:
+    head = bytes(data[element.start : min(element.end, element.start + 12)])
+    width = 9 - head[0].bit_length() if head and head[0] else 1
+    if len(head) < width + 3:
         return
-    width = 9 - head[0].bit_length() if head[0] else 1
     relative = int.from_bytes(head[width : width + 2], "big", signed=True)
     seen.blocks += 1
     seen.last = max(seen.last, seen.cluster + relative)

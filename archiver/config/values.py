@@ -79,11 +79,8 @@ def zone_name(text: str) -> str:
     """An IANA time zone."""
     try:
         return ZoneInfo(text).key
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        pass
-    except KeyError:
-        pass
-    raise ValueError(f"is not an IANA time zone{did_you_mean(text, available_timezones())}")
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a directory's name is an OSError
+        raise ValueError(f"is not an IANA time zone{did_you_mean(text, available_timezones())}") from None
 
 
 def audio_host(pattern: str) -> str:

@@ -63,34 +63,21 @@ def build(
     provenance: Provenance,
 ) -> bytes:
     """The document as it is put: indented UTF-8 JSON with a final newline."""
-    start = recording.created_at.isoformat()
-    parties = [_party(number) for number in (recording.call_from, recording.call_to)]
-    outcome = "archived" if verdict.accepted else "quarantined"
     document = {
         "vcon": VCON_SYNTAX,
         "uuid": str(vcon_uuid(recording.id, provenance.source)),
         "extensions": ["archive"],
         "created_at": provenance.at.isoformat(),
         "subject": f"Recording {recording.id}",
-        "parties": parties,
+        "parties": [_party(number) for number in (recording.call_from, recording.call_to)],
         "dialog": [_dialog(recording, audio, sha512, facts)],
         "analysis": [_probe(facts, transfer), _verdict(verdict, recording)],
-        "attachments": [
-            {
-                "purpose": "source row",
-                "start": start,
-                "party": 0,
-                "dialog": 0,
-                "mediatype": "application/json",
-                "encoding": "json",
-                "body": recording.row,
-            }
-        ],
+        "attachments": [_source_row(recording)],
         "archive": {
             "schema_version": SCHEMA_VERSION,
             "recording_id": recording.id,
-            "outcome": outcome,
-            "created_at": start,
+            "outcome": "archived" if verdict.accepted else "quarantined",
+            "created_at": recording.created_at.isoformat(),
             "reported_duration_seconds": _seconds(recording),
             "key": audio.key,
             "size": audio.size,
@@ -159,6 +146,18 @@ def _dialog(recording: Recording, audio: StoredObject, sha512: Digest, facts: Au
         "mediatype": facts.mediatype,
         "filename": audio.key.rpartition("/")[2],
         "content_hash": "sha512-" + base64.urlsafe_b64encode(bytes.fromhex(sha512.hex)).rstrip(b"=").decode(),
+    }
+
+
+def _source_row(recording: Recording) -> dict[str, Any]:
+    return {
+        "purpose": "source row",
+        "start": recording.created_at.isoformat(),
+        "party": 0,
+        "dialog": 0,
+        "mediatype": "application/json",
+        "encoding": "json",
+        "body": recording.row,
     }
 
 

@@ -170,7 +170,7 @@ class HttpServer:
                 writer.transport.abort()
         except (ConnectionError, TimeoutError, ssl.SSLError):
             pass  # the client went away: its affair
-        except Exception as problem:  # noqa: BLE001  a defect of the sandbox, for stop() to tell
+        except Exception as problem:
             self._defects.append(problem)
 
     async def _streams(self, connection: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

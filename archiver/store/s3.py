@@ -17,7 +17,7 @@ import hashlib
 import random
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,11 +35,20 @@ from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Create
 from archiver.store.object_key import checked_key
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_doctor import Doctor
-from archiver.store.s3_errors import ABSENT, BUSY, REFUSED, code_of, silence_sdk_logs, translated
+from archiver.store.s3_errors import (
+    ABSENT,
+    BUSY,
+    REFUSED,
+    UNREADABLE,
+    code_of,
+    misconfigured,
+    silence_sdk_logs,
+    translated,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef
 
 T = TypeVar("T")
 
@@ -109,9 +118,9 @@ class S3Store:
         """As the port promises; a page of 1,000 at a time is held in memory."""
         doing = f"list {prefix}"
         pages = await self._in_thread(doing, partial(self._pages, prefix))
-        while (page := await self._in_thread(doing, lambda _: next(pages, None))) is not None:
-            for item in page.get("Contents", ()):
-                yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"])
+        while (page := await self._in_thread(doing, partial(self._next_page, pages))) is not None:
+            for stored in page:
+                yield stored
 
     async def check(self) -> Sequence[Check]:
         """As the port promises. The probes below ``doctor/`` stay where deletion is denied, as it should be."""
@@ -134,7 +143,7 @@ class S3Store:
         """Do ``work``, letting out no error but ours: the SDK's carry URLs, key ids and signed strings."""
         try:
             result = work(self._connected())
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, *UNREADABLE) as error:
             self._reached = self._reached or isinstance(error, ClientError)
             raise translated(error, doing, reached=self._reached) from None
         self._reached = True
@@ -146,7 +155,7 @@ class S3Store:
                 try:
                     self._client = self._make_client()
                 except ValueError as error:  # how botocore refuses an endpoint URL
-                    raise translated(error, "connect", reached=False) from None
+                    raise misconfigured(error) from None
             return self._client
 
     def _put(self, key: str, body: Body, digest: Digest, mediatype: str, client: S3Client) -> PutOutcome | None:
@@ -220,9 +229,18 @@ class S3Store:
                     raise
         return None
 
-    def _pages(self, prefix: str, client: S3Client) -> Any:
+    def _pages(self, prefix: str, client: S3Client) -> Iterator[ListObjectsV2OutputTypeDef]:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
         return iter(pages)
+
+    def _next_page(self, pages: Iterator[ListObjectsV2OutputTypeDef], _: S3Client) -> Sequence[StoredObject] | None:
+        page: Mapping[str, Any] | None = next(pages, None)
+        if page is None:
+            return None
+        page[
+            "IsTruncated"
+        ]  # KeyError for what is no listing: botocore reads any document, an HTML page, as an empty one
+        return [StoredObject(item["Key"].removeprefix(self._prefix), item["Size"]) for item in page.get("Contents", ())]
 
     def _close(self) -> None:
         with self._lock:

@@ -29,7 +29,9 @@ from botocore.exceptions import (
     SSLError,
     SSOError,
     TokenRetrievalError,
+    ValidationError,
 )
+from botocore.parsers import ResponseParserError
 
 from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
 
@@ -51,8 +53,12 @@ BAD_CONFIGURATION = (
     NoRegionError,
     EndpointProviderError,
     ParamValidationError,
-    ValueError,
+    ValidationError,
 )
+UNREADABLE = (ResponseParserError, ValueError, KeyError)
+"""How botocore, or we, stumble over an answer that is not what S3 would say."""
+SdkError = ClientError | BotoCoreError | ResponseParserError | ValueError | KeyError
+"""Whatever the SDK raises."""
 
 ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 REFUSED = frozenset({"PreconditionFailed", "412"})
@@ -122,7 +128,7 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def translated(error: ClientError | BotoCoreError | ValueError, doing: str, *, reached: bool) -> ArchiverError:
+def translated(error: SdkError, doing: str, *, reached: bool) -> ArchiverError:
     """The error to raise instead. ``reached``: the store has answered before, so that a lost connection may pass."""
     if isinstance(error, ClientError):
         return _answered(error, doing)
@@ -130,15 +136,23 @@ def translated(error: ClientError | BotoCoreError | ValueError, doing: str, *, r
     if isinstance(error, NO_CREDENTIALS):
         return DestinationUnusable(f"no usable AWS credentials ({name})", _CREDENTIALS)
     if isinstance(error, BAD_CONFIGURATION):
-        hint = "check the bucket name, destination.region, destination.endpoint_url and the AWS profile"
-        return DestinationUnusable(f"the S3 client cannot work with this configuration ({name})", hint)
+        return misconfigured(error)
     if isinstance(error, SSLError) and not reached:
         hint = "check destination.endpoint_url, and AWS_CA_BUNDLE for a private certificate authority"
         return DestinationUnusable(f"no trusted TLS connection to the store ({name})", hint)
     if isinstance(error, ConnectionError) and not reached:
         hint = "check destination.endpoint_url and destination.region, name resolution, proxy and firewall"
         return DestinationUnusable(f"the store cannot be reached ({name})", hint)
+    if isinstance(error, UNREADABLE):
+        hint = "see that destination.endpoint_url is an S3 server, and that nothing on the way answers in its place"
+        return StoreFailed(f"{doing}: the answer cannot be read ({name})", hint)
     return StoreFailed(f"{doing}: {name}")
+
+
+def misconfigured(error: Exception) -> DestinationUnusable:
+    """No request can be made like this."""
+    hint = "check the bucket name, destination.region, destination.endpoint_url and the AWS profile"
+    return DestinationUnusable(f"the S3 client cannot work with this configuration ({type(error).__name__})", hint)
 
 
 def _answered(error: ClientError, doing: str) -> ArchiverError:

@@ -1,4 +1,4 @@
-"""Mutants of good files, for minutes or hours: ``python -m tests.audio.fuzz --seconds 600 --seed 7``.
+"""Mutants of good files, for minutes or hours: ``cd tests && python -m audio.fuzz --seconds 600 --seed 7``.
 
 Any bytes must give facts and a verdict: no exception of any kind, linear time, bounded evidence. Prints what it found,
 writes each offender to a file, and ends with status 1 if there was one.
@@ -15,10 +15,7 @@ from pathlib import Path
 from archiver.audio import probe
 from archiver.rules.verdict import Expectation, Level, judge
 
-if __package__:
-    from . import build
-else:
-    import build
+from . import build
 
 SLOWEST = 0.2
 """CPU seconds for a mutant, and as much again per MiB."""

@@ -12,8 +12,11 @@ from archiver.rules.verdict import EVIDENCE, REJECTS, WARNS, Expectation, judge
 
 from . import build, fuzz
 
-MAGIC = [b"", b"RIFF\0\0\0\0WAVEfmt ", b"OggS\0", b"\0\0\0\x20ftypM4A ", b"fLaC", b"#!AMR\n", b"#!AMR-WB\n", b"\x1a\x45\xdf\xa3",
-         b"\xff\xfb\x90\x64", b"\xff\xe3\x28\xc4", b"\xff\xf1\x6c\x40", b"ID3\x04\0\0", b"MPCK", b"<html", b"{"]  # fmt: skip
+MAGIC = [
+    *(b"", b"RIFF\0\0\0\0WAVEfmt ", b"OggS\0", b"\0\0\0\x20ftypM4A ", b"fLaC", b"#!AMR\n", b"#!AMR-WB\n"),
+    *(b"\x1a\x45\xdf\xa3", b"\xff\xfb\x90\x64", b"\xff\xe3\x28\xc4", b"\xff\xf1\x6c\x40", b"ID3\x04\0\0"),
+    *(b"MPCK", b"<html", b"{"),
+]
 BUDGET = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 

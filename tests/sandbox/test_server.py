@@ -1,12 +1,13 @@
 """Auth, rate limit, concurrency, the record of requests, and an end without remains."""
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -183,3 +184,17 @@ def test_over_tls() -> None:
         link = sandbox.link(world.recordings()[0])
         with urllib.request.urlopen(link, context=trusting) as answer:
             assert answer.read() == world.audio_bytes(world.recordings()[0].id)
+
+
+def test_the_end_meets_connections_in_every_stage() -> None:
+    world = World.generate(recordings=1)
+    for _ in range(5):
+        with ExitStack() as clients, Sandbox(world, faults=[OnAudio(EndlessBody())]).running() as sandbox:
+            parts = urlsplit(sandbox.link(world.recordings()[0]))
+            for number in range(20):
+                client = socket.create_connection((str(parts.hostname), parts.port or 80), timeout=10)
+                clients.enter_context(client)
+                if number % 2:
+                    client.sendall(f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+        gc.collect()  # what was not closed complains here
+        assert sandbox.live_transfers == 0

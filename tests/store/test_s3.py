@@ -425,13 +425,41 @@ async def test_other_refusals_are_this_objects(store: S3Store, server: Server, a
     assert_silent(*wordings(caught.value))
 
 
-async def test_a_listing_that_is_not_one(store: S3Store, server: Server) -> None:
-    for body in (b"<html>not S3</html>", b"{", b""):
-        server.says("GET", Answer(200, {}, body))
-        try:
-            assert [stored async for stored in store.list("")] == []
-        except ArchiverError as error:
-            assert_silent(*wordings(error))
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<html>not S3 {CANARIES[1]}</html>",
+        f"{{{CANARIES[1]}",
+        "",
+        "<a><b>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>bics/a</Key></Contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Size>many</Size></Contents></ListBucketResult>",
+    ],
+)
+async def test_a_listing_that_is_not_one_is_not_an_empty_one(store: S3Store, server: Server, body: str) -> None:
+    server.says("GET", Answer(200, {}, body.encode()))
+    with pytest.raises(StoreFailed) as caught:
+        assert [stored async for stored in store.list("")] == []
+    assert_silent(*wordings(caught.value))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-amz-checksum-sha256": "not base64"},
+        {"x-amz-checksum-sha256": "é"},
+        {"x-amz-checksum-sha256": "YQ=="},
+        {"Last-Modified": "yesterday"},
+        {"x-amz-checksum-sha256": checksum(AUDIO) + "-2"},
+    ],
+)
+async def test_headers_that_make_no_sense_fail_this_object_alone(
+    store: S3Store, server: Server, headers: dict[str, str]
+) -> None:
+    for method in ("PUT", "HEAD", "GET"):
+        server.says(method, Answer(200, headers, b""))
+    with pytest.raises(StoreFailed):
+        await store.put_new(KEY, BODY, DIGEST, "audio/mpeg")
 
 
 async def test_a_listing_that_never_ends_is_ended(store: S3Store, server: Server) -> None:

@@ -1,0 +1,78 @@
+"""CPU milliseconds per recording and level: ``python -m benchmarks.verify``. Least of many runs, one thread.
+
+The audio is the sandbox's: telephone MP3 at 8 kHz, constant bitrate without header, variable bitrate with Xing, LAME
+tag and music CRC; and G.711 in WAV. The exit status is 1 if a figure promised for 400 KB is not reached.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+from archiver.audio import probe
+from archiver.rules.verdict import Expectation, Level, judge
+from archiver.sandbox.mp3 import Mp3Form, render, seconds_for
+
+SIZES = {"60 KB": 60_000, "400 KB": 400_000, "2 MB": 2_000_000}
+ROUNDS = 25
+PROMISED = {("MP3 16 kbit/s CBR", "400 KB"): 1.0, ("MP3 VBR, Xing + LAME", "400 KB"): 3.0}
+"""Milliseconds at the full level."""
+
+
+def mp3(form: Mp3Form, size: int) -> bytes:
+    """An MP3 of about ``size`` bytes."""
+    return render(form, seconds_for(form, size), 1)
+
+
+def wav(size: int) -> bytes:
+    """µ-law at 8 kHz, of something that is not silence."""
+    body = bytes(range(1, 255)) * (size // 254)
+    fmt = b"fmt \x12\0\0\0\x07\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0\0\0"
+    data = b"data" + len(body).to_bytes(4, "little") + body
+    return b"RIFF" + (4 + len(fmt) + len(data)).to_bytes(4, "little") + b"WAVE" + fmt + data
+
+
+FORMATS: dict[str, Callable[[int], bytes]] = {
+    "MP3 16 kbit/s CBR": lambda size: mp3(Mp3Form(8_000, 16), size),
+    "MP3 32 kbit/s CBR, Info + LAME": lambda size: mp3(Mp3Form(16_000, 32, info=True), size),
+    "MP3 VBR, Xing + LAME": lambda size: mp3(Mp3Form(8_000, 32, vbr=True, info=True), size),
+    "MP3 VBR, no header": lambda size: mp3(Mp3Form(8_000, 32, vbr=True), size),
+    "MP3 44.1 kHz 64 kbit/s stereo": lambda size: mp3(Mp3Form(44_100, 64, channels=2), size),
+    "WAV µ-law": wav,
+}
+
+
+def least(data: bytes, level: Level) -> float:
+    """CPU milliseconds of probe and verdict, the least of ``ROUNDS``."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        begun = time.process_time_ns()
+        judge(probe(data, level=level), Expectation(10.0, level=level))
+        best = min(best, time.process_time_ns() - begun)
+    return best / 1e6
+
+
+def main() -> None:
+    """Print the table."""
+    missed = []
+    click.echo(f"| CPU ms | size | frames | {' | '.join(level.value for level in Level)} |")
+    click.echo(f"|---|---:|---:|{'---:|' * len(Level)}")
+    for name, make in FORMATS.items():
+        for words, size in SIZES.items():
+            data = make(size)
+            costs = {level: least(data, level) for level in Level}
+            frames = probe(data).frames
+            cells = " | ".join(f"{cost:.3f}" for cost in costs.values())
+            click.echo(f"| {name} | {words} ({len(data)}) | {frames} | {cells} |")
+            if costs[Level.FULL] > PROMISED.get((name, words), float("inf")):
+                missed.append(f"{name} {words}: {costs[Level.FULL]:.3f} ms")
+    for miss in missed:
+        click.echo(f"not as promised: {miss}", err=True)
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()

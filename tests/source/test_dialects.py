@@ -1,0 +1,94 @@
+"""Three wrappings of a report, told apart per answer; and everything that is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archiver.source.dialects import Envelope, UnusableAnswer, unwrap
+
+ROW = {"id": "c136768e-8c0e-11e9-b795-6c2b59c79f5a", "duration": "00:01:33"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def read(answer: Any) -> Envelope:
+    return unwrap(json.dumps(answer).encode())
+
+
+def test_flat() -> None:
+    assert read({"status": "OK", "data": [ROW]}) == Envelope("flat", (ROW,), 0, None, None)
+
+
+def test_paged() -> None:
+    answer = {"status": "OK", "data": {"current_page": 1, "data": [ROW], "last_page": 3, "total": 31}}
+    assert read(answer) == Envelope("paged", (ROW,), 0, 31, 3)
+
+
+def test_resource_is_not_taken_for_flat() -> None:
+    answer = {"status": "OK", "data": [ROW], "links": {"next": None}, "meta": {"last_page": 2, "total": 16}}
+    assert read(answer) == Envelope("resource", (ROW,), 0, 16, 2)
+
+
+@pytest.mark.parametrize("status", ["OK", "200", 200])
+def test_success_has_three_spellings(status: object) -> None:
+    assert read({"status": status, "data": []}).rows == ()
+
+
+def test_counts_may_come_as_strings() -> None:
+    assert read({"status": "OK", "data": [ROW], "meta": {"last_page": "2", "total": "16"}}).total == 16
+
+
+def test_a_missing_last_page_follows_from_the_total() -> None:
+    assert read({"status": "OK", "data": [ROW] * 15, "meta": {"total": 31}}).last_page == 3
+
+
+@pytest.mark.parametrize("data", [{}, None, []])
+def test_nothing_is_nothing_where_the_total_says_so(data: object) -> None:
+    assert read({"status": "OK", "data": data, "meta": {"total": 0, "last_page": 1}}).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"status":"ERROR","message":"An error occured. pleae try again"}', "status 'ERROR'"),
+        (b"<!DOCTYPE html><html></html>", "HTML"),
+        (b'{"status":"OK","data":[{"id":', "not whole JSON"),
+        (b"", "not whole JSON"),
+        (b"[]", "not an object"),
+        (b"\xff\xfe", "not whole JSON"),
+        (b"[" * 100_000, "not whole JSON"),
+        (b'{"status":"OK"}', "absent"),
+        (b'{"status":"OK","data":null}', "null"),
+        (b'{"status":"OK","data":{}}', "an empty object"),
+        (b'{"status":"OK","data":null,"meta":{"total":4}}', "NoneType where a total of 4"),
+    ],
+)
+def test_what_is_no_report_says_why(body: bytes, words: str) -> None:
+    with pytest.raises(UnusableAnswer, match=words):
+        unwrap(body)
+
+
+@settings(max_examples=500)
+@given(JSON, JSON, st.sampled_from(["OK", 200, "ERROR", None]))
+def test_any_document_is_read_or_refused(data: object, meta: object, status: object) -> None:
+    try:
+        envelope = read({"status": status, "data": data, "meta": meta})
+    except UnusableAnswer as error:
+        assert str(error)
+    else:
+        assert status != "ERROR"
+        assert all(isinstance(row, dict) for row in envelope.rows)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    with pytest.raises(UnusableAnswer):
+        unwrap(body)
