@@ -16,7 +16,8 @@ from archiver.audio.notes import Notes
 
 KEY = 4
 """Bytes compared of the side information, and as many of the main data."""
-LEAST_FRAMES = 4
+LEAST_FRAMES = 6
+"""Nearly half a second at 72 ms."""
 MOST_FRAMES = 200_000
 """Frames remembered: four hours at 72 ms. Bounds the memory."""
 FEW_DISTINCT = 3
@@ -56,12 +57,12 @@ class Repetition:
 
 
 def _may_repeat(keys: array[int]) -> bool:
-    """False if no four keys in a row occur twice, keys that follow themselves (silence) apart.
+    """False if no six keys in a row occur twice, keys that follow themselves (silence) apart.
 
-    Four keys are folded into one, all of them at once: as lanes of one long integer, each shifted by another number of
+    Six keys are folded into one, all of them at once: as lanes of one long integer, each shifted by another number of
     bytes so that their order counts. Bytes shifted out of a lane are cleared first.
     """
-    if len(keys) < LEAST_FRAMES:
+    if len(set(keys)) > len(keys) - LEAST_FRAMES:
         return False
     width = keys.itemsize
     lanes = int.from_bytes(keys.tobytes(), "little")
@@ -70,13 +71,13 @@ def _may_repeat(keys: array[int]) -> bool:
         kept = int.from_bytes((b"\xff" * (width - step) + b"\0" * step) * len(keys), "little")
         folded ^= ((lanes >> 8 * width * step) & kept) << 8 * step
     changes = _lanes(lanes ^ (lanes >> 8 * width), keys)
-    fours = list(compress(_lanes(folded, keys), changes))[: 1 - LEAST_FRAMES]
-    return len(fours) > len(set(fours))
+    folds = list(compress(_lanes(folded, keys), changes))[: 1 - LEAST_FRAMES]
+    return len(folds) > len(set(folds))
 
 
 def _lanes(number: int, like: array[int]) -> Sequence[int]:
     """The lanes of ``number`` as values of their own."""
-    return memoryview(number.to_bytes(len(like) * like.itemsize, "little")).cast(like.typecode)
+    return memoryview(number.to_bytes(len(like) * like.itemsize, "little")).cast("Q")
 
 
 def longest_copy(keys: Sequence[int]) -> tuple[int, int, int]:

@@ -129,7 +129,8 @@ class Manifest(Protocol):
     async def close_windows(self, before: datetime, at: datetime) -> list[Window]:
         """Close each window that ended before ``before``, was listed with agreement and without lost rows the last
         time, and has no open recording; the ones closed now. A closed window in which something opens again (a late
-        arrival, a requeue) is reopened by that."""
+        arrival, a requeue) is reopened by that.
+        """
 
     async def watermark(self) -> datetime | None:
         """The end of the last closed window with no unclosed one before it; None before the first."""

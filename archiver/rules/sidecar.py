@@ -108,13 +108,15 @@ def read(key: str, document: bytes) -> Seal:
             raise ValueError(f"sidecar schema {archive['schema_version']} is not known to this version")
         size, reported = archive["size"], archive["reported_duration_seconds"]
         created_at = datetime.fromisoformat(archive["created_at"])
-        if type(size) is not int or created_at.tzinfo is None:
-            raise ValueError("size or time is not as it should be")
+        if type(size) is not int or type(archive["recording_id"]) is not str or created_at.tzinfo is None:
+            raise ValueError("size, id or time is not as it should be")
+        if archive["outcome"] not in ("archived", "quarantined"):
+            raise ValueError("its outcome is none that is known")
         return Seal(
-            recording_id=str(archive["recording_id"]),
+            recording_id=archive["recording_id"],
             created_at=created_at,
             duration=None if reported is None else float(reported),
-            outcome=str(archive["outcome"]),
+            outcome=archive["outcome"],
             grade=str(archive["grade"]),
             reasons=tuple(str(code) for code in archive["reasons"]),
             audio=StoredObject(

@@ -77,7 +77,7 @@ MP3_DAMAGE: dict[str, tuple[Change, str]] = {
     "tail zeroed": (lambda data: data[:4000] + bytes(len(data) - 4000), "trailing_zeros"),
     "whole frames zeroed": (lambda data: data[: 144 * 10] + bytes(144 * 5) + data[144 * 15 :], "hole"),
     "block twice": (lambda data: data[:3000] + data[2000:3000] + data[3000:], "junk"),
-    "frames twice": (lambda data: data[: 144 * 20] + data[144 * 10 :], "repeated_audio"),
+    "frames twice": (lambda data: data[: 144 * 50] + data[144 * 20 :], "repeated_audio"),
     "noise block": (lambda data: data[:2000] + random.Random(3).randbytes(900) + data[2900:], "junk"),
     "doubled": (lambda data: data + data, "repeated_audio"),
     "leading garbage": (lambda data: random.Random(3).randbytes(500) + data, "leading_junk"),

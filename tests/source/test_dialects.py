@@ -81,11 +81,10 @@ def test_what_is_no_report_says_why(body: bytes, words: str) -> None:
 def test_any_document_is_read_or_refused(data: object, meta: object, status: object) -> None:
     try:
         envelope = read({"status": status, "data": data, "meta": meta})
-    except UnusableAnswer as error:
-        assert str(error)
-    else:
-        assert status != "ERROR"
-        assert all(isinstance(row, dict) for row in envelope.rows)
+    except UnusableAnswer:
+        return
+    assert status in ("OK", 200)
+    assert all(isinstance(row, dict) for row in envelope.rows)
 
 
 @given(st.binary(max_size=200))
