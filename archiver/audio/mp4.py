@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from archiver.audio import aac
 from archiver.audio.boxes import Box, boxes
+from archiver.audio.fragments import Fragments
 from archiver.audio.notes import Notes, Shape
 from archiver.audio.octets import Octets
 
@@ -45,9 +47,7 @@ class _Movie:
     timescale: int = 0
     tracks: list[Track] = field(default_factory=list)
     media: list[tuple[int, int]] = field(default_factory=list)
-    fragments: int = 0
-    fragment_ticks: int = 0
-    default_ticks: int = 0
+    fragments: Fragments = field(default_factory=Fragments)
 
 
 def probe(data: Octets, notes: Notes, *, full: bool) -> Shape:
@@ -91,6 +91,7 @@ def _read(data: Octets, box: Box, movie: _Movie) -> None:
     def number(offset: int, width: int = 4) -> int:
         return int.from_bytes(data[box.start + offset : min(box.end, box.start + offset + width)], "big")
 
+    movie.fragments.take(data, box)
     version = data[box.start] if box.end > box.start else 0
     if box.name == b"trak":
         movie.tracks.append(Track())
@@ -98,10 +99,6 @@ def _read(data: Octets, box: Box, movie: _Movie) -> None:
         movie.media.append((box.start, box.end))
     elif box.name == b"mvhd":
         movie.timescale = number(20 if version else 12)
-    elif box.name == b"trex":
-        movie.default_ticks = number(12)
-    elif box.name == b"trun":
-        _fragment(data, box, movie)
     elif movie.tracks and b"trak" in box.path:
         _read_track(data, box, movie.tracks[-1], version)
 
@@ -137,32 +134,17 @@ def _read_track(data: Octets, box: Box, track: Track, version: int) -> None:
             track.edit = (number(8, 8) if version else number(8), start)
 
 
-def _fragment(data: Octets, box: Box, movie: _Movie) -> None:
-    """Add the samples of a ``trun`` (ISO 14496-12, 8.8.8)."""
-    flags, count = (
-        int.from_bytes(data[box.start : box.start + 4], "big"),
-        int.from_bytes(data[box.start + 4 : box.start + 8], "big"),
-    )
-    at = box.start + 8 + (4 if flags & 1 else 0) + (4 if flags & 4 else 0)
-    width = 4 * sum(1 for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag)
-    count = min(count, (box.end - at) // width if width else count)
-    movie.fragments += count
-    if not flags & 0x100:
-        movie.fragment_ticks += count * movie.default_ticks
-        return
-    for entry in range(count):
-        movie.fragment_ticks += int.from_bytes(data[at + entry * width : at + entry * width + 4], "big")
-
-
 def _shape(data: Octets, movie: _Movie, track: Track, notes: Notes, *, full: bool) -> Shape:
     media = sum(end - start for start, end in movie.media)
-    if movie.fragments:
-        ticks, frames = movie.fragment_ticks or track.stated, movie.fragments
-    else:
-        ticks, frames = track.ticks, track.count
-        _hold_against(data, movie, track, notes, full=full)
+    fragments = movie.fragments
+    ticks, frames = track.ticks + fragments.ticks, track.count + fragments.samples
+    if track.timed != track.count:
+        notes.find("timing_differs", f"{track.timed} samples have a time, {track.count} a size")
+    if track.stated and abs(track.stated - ticks) > track.timescale // 10:
+        notes.find("timing_differs", f"the track says {track.stated} ticks, its samples {ticks}")
+    _locate(data, movie, track, notes, full=full)
     length = ticks / track.timescale
-    if track.edit is not None and movie.timescale and not movie.fragments:
+    if track.edit is not None and movie.timescale and not fragments.samples:
         played, start = track.edit
         if played and start < 1 << 31 and 0 <= length - played / movie.timescale < 1:
             length = played / movie.timescale  # the edit list takes the coder's delay away
@@ -172,28 +154,34 @@ def _shape(data: Octets, movie: _Movie, track: Track, notes: Notes, *, full: boo
     return Shape(length, frames, track.rate or None, track.channels or None, bitrate, region)
 
 
-def _hold_against(data: Octets, movie: _Movie, track: Track, notes: Notes, *, full: bool) -> None:
-    """The tables of a track against each other and against where the media data lie."""
-    if track.timed != track.count:
-        notes.find("timing_differs", f"{track.timed} samples have a time, {track.count} a size")
-    if track.stated and abs(track.stated - track.ticks) > track.timescale // 10:
-        notes.find("timing_differs", f"the track says {track.stated} ticks, its samples {track.ticks}")
+def _locate(data: Octets, movie: _Movie, track: Track, notes: Notes, *, full: bool) -> None:
+    """Every sample against where the media data lie, and how AAC access units begin and end."""
     outside = walked = 0
     ends = aac.Endings(track.channels)
     starts = [start for start, _ in movie.media]  # in the order of the file
-    for start, size, count in samples(data, track):
+    for start, size, count in chain(samples(data, track), _runs(movie.fragments)):
         walked += count
         media = bisect_right(starts, start) - 1
         if media < 0 or start + size > movie.media[media][1]:
             outside += count
-        elif full and track.coding == "mp4a":
+        elif full and track.coding == "mp4a" and count == 1:
             ends.take(data, start, start + size)
-    if outside or walked != track.count:
-        notes.find("samples_outside", f"{outside} of {track.count} samples lie outside the media data")
+    total = track.count + movie.fragments.samples
+    if outside or walked != total:
+        notes.find("samples_outside", f"{outside} of {total} samples lie outside the media data")
     elif walked:
         notes.prove("sample_table", f"{walked} samples")
     if full and track.coding == "mp4a":
         ends.close(notes)
+
+
+def _runs(fragments: Fragments) -> Iterator[tuple[int, int, int]]:
+    """The same of fragments as ``samples`` of tables."""
+    for start, sizes in fragments.places:
+        here = start
+        for size in sizes:
+            yield here, size, 1
+            here += size
 
 
 def samples(data: Octets, track: Track) -> Iterator[tuple[int, int, int]]:

@@ -65,6 +65,8 @@ def _walked(data: Octets, kind: Kind, facts: AudioFacts, notes: Notes, level: Le
             second_opinion(data, kind.container, notes)
     except Exception as problem:  # see above
         notes.find("probe_failed", type(problem).__name__)
+    if notes.details.get("video"):
+        facts = replace(facts, extension="mp4", mediatype="video/mp4")
     return replace(
         facts,
         length=shape.length,

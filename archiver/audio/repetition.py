@@ -14,8 +14,10 @@ from archiver.audio.frames import Run
 from archiver.audio.mpeg import HEADER
 from archiver.audio.notes import Notes
 
-KEY = 4
+KEY = 3
 """Bytes compared of the side information, and as many of the main data."""
+LANE = 8
+"""Bytes of a key with room above it."""
 LEAST_FRAMES = 6
 """Nearly half a second at 72 ms."""
 MOST_FRAMES = 200_000
@@ -38,10 +40,10 @@ class Repetition:
         overhead = run.stream.overhead
         if isinstance(run.lengths, int) and run.lengths < overhead + KEY:
             return
-        packed = bytearray(2 * KEY * run.count)
+        packed = bytearray(LANE * run.count)
         side = overhead - run.stream.side_info if run.stream.protected else HEADER
         for lane, offset in enumerate(chain(range(side, side + KEY), range(overhead, overhead + KEY))):
-            packed[lane :: 2 * KEY] = run.column(offset)
+            packed[lane::LANE] = run.column(offset)
         self._keys.frombytes(packed)
         self._runs.append(run)
 
@@ -59,25 +61,27 @@ class Repetition:
 def _may_repeat(keys: array[int]) -> bool:
     """False if no six keys in a row occur twice, keys that follow themselves (silence) apart.
 
-    Six keys are folded into one, all of them at once: as lanes of one long integer, each shifted by another number of
-    bytes so that their order counts. Bytes shifted out of a lane are cleared first.
+    Six keys are folded into one, all of them at once, as lanes of one long integer; each is shifted by another number
+    of bits (into the room above it) so that their order counts.
     """
-    if len(set(keys)) > len(keys) - LEAST_FRAMES:
+    if len(keys) <= LEAST_FRAMES:
         return False
-    width = keys.itemsize
+    bits = 8 * LANE
     lanes = int.from_bytes(keys.tobytes(), "little")
     folded = lanes
     for step in range(1, LEAST_FRAMES):
-        kept = int.from_bytes((b"\xff" * (width - step) + b"\0" * step) * len(keys), "little")
-        folded ^= ((lanes >> 8 * width * step) & kept) << 8 * step
-    changes = _lanes(lanes ^ (lanes >> 8 * width), keys)
-    folds = list(compress(_lanes(folded, keys), changes))[: 1 - LEAST_FRAMES]
-    return len(folds) > len(set(folds))
+        folded ^= (lanes >> bits * step) << 3 * step
+    folds = _lanes(folded, len(keys))[: 1 - LEAST_FRAMES]
+    if len(set(folds)) == len(folds):
+        return False
+    changes = _lanes(lanes ^ (lanes >> bits), len(keys))
+    told = list(compress(folds, changes))
+    return len(told) > len(set(told))
 
 
-def _lanes(number: int, like: array[int]) -> Sequence[int]:
+def _lanes(number: int, count: int) -> array[int]:
     """The lanes of ``number`` as values of their own."""
-    return memoryview(number.to_bytes(len(like) * like.itemsize, "little")).cast("Q")
+    return array("Q", number.to_bytes(LANE * count, "little"))
 
 
 def longest_copy(keys: Sequence[int]) -> tuple[int, int, int]:

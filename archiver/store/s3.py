@@ -145,7 +145,7 @@ class S3Store:
             result = work(self._connected())
         except (ClientError, BotoCoreError, *UNREADABLE) as error:
             self._reached = self._reached or isinstance(error, ClientError)
-            raise translated(error, doing, reached=self._reached) from None
+            raise translated(error, f"{self.location}: {doing}", reached=self._reached) from None
         self._reached = True
         return result
 

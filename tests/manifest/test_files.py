@@ -198,6 +198,18 @@ async def test_a_backup_is_complete_while_others_write_and_never_overwrites(
         assert [entry async for entry in copy.select(list(State))] == [before]
 
 
+async def test_a_backup_that_fails_leaves_no_half_copy(
+    manifest: SqlManifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("archiver.manifest.sqlite.driver_connection", broken)
+    with pytest.raises(ManifestUnusable):
+        await manifest.backup(tmp_path / "backup.db")
+    assert not (tmp_path / "backup.db").exists()
+
+
 UNPRIVILEGED = """
 import asyncio, datetime, os, sys
 import archiver.errors, alembic.command, alembic.config, alembic.script, archiver.manifest.sql as sql

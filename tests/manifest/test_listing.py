@@ -59,6 +59,14 @@ async def test_a_field_filled_in_is_taken_over(manifest: SqlManifest, ask: Ask) 
     assert "https://host/path" in ask("SELECT source_row FROM recordings")[0][0]
 
 
+async def test_any_other_field_that_changes_is_taken_over_too(manifest: SqlManifest, ask: Ask) -> None:
+    await manifest.note_listed(RUN, NOW, [recording("a", call={"to": "one"})])
+    await manifest.note_listed(RUN, LATER, [recording("a", call={"to": "two"})])
+    ((row, changed),) = ask("SELECT source_row, row_changed_at FROM recordings")
+    assert json.loads(row)["call"] == {"to": "two"}
+    assert changed is not None
+
+
 async def test_a_duration_no_longer_given_stays(manifest: SqlManifest) -> None:
     await manifest.note_listed(RUN, NOW, [recording("a", seconds=3)])
     assert (await manifest.note_listed(RUN, LATER, [recording("a", seconds=None)]))["a"].duration == 3

@@ -78,6 +78,21 @@ async def test_a_late_arrival_reopens_its_window_and_no_other(manifest: SqlManif
     assert await manifest.watermark() == THREE.end
 
 
+async def test_late_arrivals_of_several_days_reopen_each_of_them(manifest: SqlManifest, ask: Ask) -> None:
+    for window in (ONE, TWO, THREE, FOUR):
+        await manifest.note_window(RUN, NOW, listed(window))
+    await close_all(manifest)
+    await manifest.note_listed("run-2", NOW, [recording("b", window=FOUR), recording("a", timedelta(hours=1), TWO)])
+    assert ask("SELECT closed_at IS NULL FROM windows ORDER BY start_at") == [(0,), (1,), (0,), (1,)]
+
+
+async def test_what_is_open_at_the_end_of_a_window_is_not_in_it(manifest: SqlManifest) -> None:
+    await manifest.note_listed(RUN, NOW, [recording("a", window=TWO)])
+    for window in (ONE, TWO):
+        await manifest.note_window(RUN, NOW, listed(window))
+    assert await close_all(manifest) == [ONE]
+
+
 async def test_the_edges_of_a_window_are_half_open(manifest: SqlManifest) -> None:
     for window in (ONE, TWO, THREE):
         await manifest.note_window(RUN, NOW, listed(window))
