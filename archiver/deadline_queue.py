@@ -50,11 +50,6 @@ class DeadlineQueue:
         """Jobs put and not done: queued, being worked on, waiting for a fresh link or for their next attempt."""
         return self._outstanding
 
-    @property
-    def stopped(self) -> bool:
-        """True after ``stop``."""
-        return self._stopped
-
     def put(self, job: Job) -> None:
         """Take in a job for the first time."""
         self._outstanding += 1

@@ -65,6 +65,7 @@ class Run:
     _refresher: Refresher = field(init=False)
     _background: TaskGroup = field(init=False)
     _moving: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _listing: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _windows: list[Window] = field(default_factory=list)
     _bad_rows: set[str] = field(default_factory=set)
     _to_do: int = 0
@@ -99,6 +100,7 @@ class Run:
         """Take no more work; what is in flight may finish. ``reason`` as in ``Summary.stopped``."""
         self.summary.stopped = self.summary.stopped or reason
         self._queue.stop()
+        self._listing.cancel()
 
     def drop(self) -> None:
         """Drop what is in flight: it is safe at any point."""
@@ -110,6 +112,7 @@ class Run:
         except ArchiverError as error:
             self.fatal = self.fatal or error
             self._queue.stop()
+            self._listing.cancel()
 
     async def _watch_the_time(self) -> None:
         if self.budget.seconds is not None:
@@ -119,17 +122,16 @@ class Run:
     # Listing
 
     async def _list_windows(self) -> None:
-        failures = 0
-        for number, window in enumerate(self.plan.windows, 1):
-            if self._queue.stopped or self.summary.stopped:
-                break
-            self._windows.append(window)
-            try:
-                await self._list_window(window)
-                failures = 0
-            except SourceFailed as error:
-                await self._disagreed(window, error.fact)
-                failures += 1
+        with self._listing:
+            failures = 0
+            for number, window in enumerate(self.plan.windows, 1):
+                self._windows.append(window)
+                try:
+                    await self._list_window(window)
+                    failures = 0
+                except SourceFailed as error:
+                    await self._disagreed(window, error.fact)
+                    failures += 1
                 if failures == LISTING_FAILURES:
                     self.summary.windows_disagreed += len(self.plan.windows) - number
                     break  # what is queued already has its links, and is transferred
@@ -143,8 +145,6 @@ class Run:
             async for page in pages:
                 await self._take_in(intake, page)
                 await self._queue.room(self._life_of(page))
-                if self._queue.stopped or self.summary.stopped:
-                    return
         outcome = listing.outcome
         if outcome.agreed:
             listed = ListedWindow(window, True, "", outcome.unique, intake.rows_lost)
@@ -226,6 +226,7 @@ class Run:
         while (job := await self._queue.take()) is not None:
             if not self.budget.admits(job.entry.recording_id):
                 self.summary.stopped = self.summary.stopped or "budget"
+                self._listing.cancel()  # what was started goes on, its retries too; nothing new comes in
                 self._queue.done(job)
                 continue
             try:
@@ -270,6 +271,7 @@ class Run:
             recording_id=entry.recording_id,
             day=entry.day.isoformat(),
             grade=entry.grade,
+            reason=entry.reason,
             reasons=[reason.code for reason in settled.reasons],
             bytes=settled.moved,
         )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import anyio
+
 from archiver import __version__
 from archiver.budget import Budget
 from archiver.clock import Clock
@@ -122,40 +124,32 @@ async def run(
 
     ``alongside`` is run beside it (to watch for signals) and cancelled when it ends.
     """
-    async with AsyncExitStack() as stack:
-        manifest = await stack.enter_async_context(manifest_of(config))
-        now = clock.now()
+    async with manifest_of(config) as manifest:
         run_id = new_run_id(clock)
-        await manifest.begin_run(run_id, now)
-        ended: Ended | None = None
-        job = None
+        await manifest.begin_run(run_id, clock.now())
+        summary, code = Summary(run_id), ExitCode.BUG
         try:
-            store = await stack.enter_async_context(store_of(config))
-            source = await stack.enter_async_context(source_of(config, clock))
-            spool = await stack.enter_async_context(spool_of(config))
-            pipeline = Pipeline(
-                source=source,
-                spool=spool,
-                custody=Custody(store, manifest, clock, run_id, config.source.base_url, SOFTWARE),
-                tolerance=config.verify.duration_tolerance_seconds,
-                level=config.verify.level,
-            )
-            plan = Plan(
-                run_id=run_id,
-                windows=await due_windows(config, request, manifest, clock),
-                concurrency=config.limits.concurrency,
-                attempts_per_recording=config.limits.attempts_per_recording,
-                lookback_days=config.windows.lookback_days,
-            )
-            job = Run(plan, source, store, manifest, pipeline, clock, reporter, request.budget)
-            summary = await job.execute(alongside)
-            code = job.fatal.exit_code if job.fatal else summary.exit_code
-            ended = Ended(summary, job.fatal, code)
-            return ended
+            async with store_of(config) as store, source_of(config, clock) as source, spool_of(config) as spool:
+                custody = Custody(store, manifest, clock, run_id, config.source.base_url, SOFTWARE)
+                verify = config.verify
+                pipeline = Pipeline(source, spool, custody, verify.duration_tolerance_seconds, verify.level)
+                plan = Plan(
+                    run_id=run_id,
+                    windows=await due_windows(config, request, manifest, clock),
+                    concurrency=config.limits.concurrency,
+                    attempts_per_recording=config.limits.attempts_per_recording,
+                    lookback_days=config.windows.lookback_days,
+                )
+                work = Run(plan, source, store, manifest, pipeline, clock, reporter, request.budget)
+                summary = await work.execute(alongside)
+            code = work.fatal.exit_code if work.fatal else summary.exit_code
+            return Ended(summary, work.fatal, code)
+        except ArchiverError as error:
+            code = error.exit_code
+            raise
         finally:
-            summary = job.summary if job else Summary(run_id)
-            code = ended.exit_code if ended else ExitCode.BUG
-            await manifest.end_run(run_id, clock.now(), code, summary.to_json())
+            with anyio.CancelScope(shield=True):
+                await manifest.end_run(run_id, clock.now(), code, summary.to_json())
 
 
 async def rehearse(config: Config, request: Request, clock: Clock, reporter: Reporter) -> Ended:

@@ -125,6 +125,8 @@ def _music_crc(data: Octets, header: EncoderHeader | None, music: int, end: int,
         notes.find("header_crc_wrong", f"the {header.encoder} tag does not match its own CRC")
         return False
     notes.prove("tag_crc", header.encoder)
+    if not header.padded:
+        notes.find("header_padding", "something stands behind the tag in its frame")
     if not header.music_crc and music < end:
         return False  # an encoder that could not seek back leaves 0
     if crc16_arc(data, music, end) != header.music_crc:

@@ -57,7 +57,7 @@ class Watcher:
         """NDJSON with ``--json``; a line of talk where the verbosity asks for it."""
         shown = {name: str(value) if isinstance(value, Exception) else value for name, value in fields.items()}
         self._console.event(kind, **shown)
-        verbosity, words = TALK[kind]
+        verbosity, words = TALK.get(kind, (1, f"{{recording_id}}: {kind}"))
         if self._console.flags.verbosity >= verbosity:
             texts = {name: ", ".join(v) if isinstance(v, list) else v for name, v in fields.items()}
             tell = self._console.warn if verbosity < 0 else self._console.say

@@ -92,6 +92,7 @@ WARNS = frozenset(
         "trailing_junk",
         "bytes_extra",  # more bytes than the encoder counted, frames agree
         "header_crc_wrong",  # the encoder's header was altered: its counts and CRC prove nothing
+        "header_padding",  # something in the encoder's header frame where zeros belong
         "header_bits_differ",  # header bits change that never change within a stream
         "reservoir_head",  # the first frame needs data of one that is not there: the head is missing
         "stream_change",  # another kind of frame from here on

@@ -126,6 +126,7 @@ def test_a_row_that_utf8_cannot_say() -> None:
 @pytest.mark.parametrize("place", ["schema_version", "size", "sha256", "created_at", "recording_id"])
 def test_a_damaged_one_vouches_for_nothing(place: str) -> None:
     document = json.loads(build())
+    damage: object
     for damage in (None, "x", [], {}):
         document["archive"][place] = damage
         if place == "recording_id" and damage == "x":
