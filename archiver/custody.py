@@ -111,6 +111,7 @@ class Custody:
             grade=exhibit.verdict.grade.value,
             audio=outcome.stored,
             sha512=audio.sha512,
+            content=exhibit.facts.audio_digest,
             draft=self._document(exhibit, outcome.stored),
             detail={"reasons": [reason.code for reason in exhibit.verdict.reasons]},
         )
@@ -149,6 +150,7 @@ class Custody:
                 grade=verdict.grade.value,
                 audio=outcome.stored,
                 sha512=audio.sha512,
+                content=exhibit.facts.audio_digest,
                 sidecar=stored,
                 detail={"reasons": [reason.code for reason in verdict.reasons]},
             )
@@ -163,7 +165,13 @@ class Custody:
         """
         document_key = keys.sidecar_key(entry.recording_id, entry.day)
         if document_key in bucket_day.sizes and (seal := await self._read_seal(document_key, entry, bucket_day)):
-            change = Change(grade=seal.grade, audio=seal.audio, sha512=seal.sha512, detail={"adopted": True})
+            change = Change(
+                grade=seal.grade,
+                audio=seal.audio,
+                sha512=seal.sha512,
+                content=seal.content,
+                detail={"adopted": True},
+            )
             stored = await self.advance(entry, Event.UPLOADED, change)
             if stored.state is State.STORED:
                 change = Change(sidecar=seal.document, detail={"adopted": True})
@@ -178,6 +186,7 @@ class Custody:
                     grade=seal.grade,
                     audio=seal.audio,
                     sha512=seal.sha512,
+                    content=seal.content,
                     sidecar=seal.document,
                     detail={"adopted": True, "reasons": list(seal.reasons)},
                 )

@@ -5,6 +5,8 @@ The verdict comes before anything is written; ``custody`` holds the order of wha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -14,7 +16,7 @@ from archiver.custody import Custody, Exhibit
 from archiver.errors import SpoolFull, StoreFailed
 from archiver.job import Job
 from archiver.manifest.interface import Change
-from archiver.model import AudioFacts, Link, Recording, TransferFacts, Verdict
+from archiver.model import AudioFacts, Digest, Link, Recording, TransferFacts, Verdict
 from archiver.outcomes import FetchAgain, NeedsLink, Outcome, Retry, Settled, Waiting
 from archiver.rules import presign
 from archiver.rules.lifecycle import Event, State
@@ -37,6 +39,8 @@ class Pipeline:
     level: Level
     shared_paths: set[str] = field(default_factory=set)
     """Audio paths that the source has named for more than one recording."""
+    _in_flight: dict[Digest, str] = field(default_factory=dict)
+    """Accepted audio on its way into the bucket, without tags, each with its recording: not in the manifest yet."""
 
     async def archive(self, job: Job) -> Outcome:
         """Bring one recording as far as it will go.
@@ -67,14 +71,35 @@ class Pipeline:
             return fetched
         audio = receiver.audio()
         facts = await self._probe(audio)
-        verdict = self._judge(recording, link, facts, fetched)
+        others = await self._same_audio(facts.audio_digest, recording.id)
+        verdict = self._judge(recording, link, facts, fetched, others)
         exhibit = Exhibit(recording, audio, fetched, facts, verdict)
         if verdict.accepted:
-            return await self.custody.archive(job.entry, exhibit)
+            with self._known_in_flight(facts.audio_digest, recording.id):
+                return await self.custody.archive(job.entry, exhibit)
         if not job.rejection:
             job.rejection = verdict.reasons
             return FetchAgain(verdict.reasons)
         return await self.custody.quarantine(job.entry, exhibit)
+
+    async def _same_audio(self, content: Digest | None, recording_id: str) -> tuple[str, ...]:
+        """Accepted recordings that have the very same audio: in the manifest, or in flight beside this one."""
+        if content is None:
+            return ()
+        known = await self.custody.manifest.same_content(content, recording_id)
+        in_flight = self._in_flight.get(content)
+        return tuple(dict.fromkeys([*known, *([in_flight] if in_flight else [])]))
+
+    @contextmanager
+    def _known_in_flight(self, content: Digest | None, recording_id: str) -> Iterator[None]:
+        if content is None or content in self._in_flight:
+            yield
+            return
+        self._in_flight[content] = recording_id
+        try:
+            yield
+        finally:
+            del self._in_flight[content]
 
     async def _fetch(self, job: Job, link: Link, receiver: Receiver) -> TransferFacts | Outcome:
         try:
@@ -117,11 +142,14 @@ class Pipeline:
 
         return await anyio.to_thread.run_sync(look)
 
-    def _judge(self, recording: Recording, link: Link, facts: AudioFacts, transfer: TransferFacts) -> Verdict:
+    def _judge(
+        self, recording: Recording, link: Link, facts: AudioFacts, transfer: TransferFacts, others: tuple[str, ...]
+    ) -> Verdict:
         expectation = Expectation(
             duration=recording.duration.total_seconds() if recording.duration else None,
             tolerance=self.tolerance,
             level=self.level,
             link_shared=link.public in self.shared_paths,
+            same_audio_as=others,
         )
         return judge(facts, expectation, transfer)

@@ -79,6 +79,7 @@ def entry_of(seal: sidecar.Seal) -> Entry:
         grade=seal.grade,
         audio=seal.audio,
         sha512=seal.sha512,
+        content=seal.content,
         sidecar=seal.document,
     )
 

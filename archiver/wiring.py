@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 
@@ -103,7 +104,7 @@ async def store_of(config: Config) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def manifest_of(config: Config, *, read_only: bool = False) -> AsyncIterator[SqlManifest]:
     """The manifest, closed at the end."""
-    async with await SqlManifest.open(f"sqlite:///{config.manifest.path}", read_only=read_only) as manifest:
+    async with await SqlManifest.open(f"sqlite:///{quote(str(config.manifest.path))}", read_only=read_only) as manifest:
         yield manifest
 
 
@@ -172,11 +173,14 @@ async def due_windows(
     config: Config, request: Request, manifest: SqlManifest | None, clock: Clock
 ) -> tuple[Window, ...]:
     """The windows that a run is to list, oldest first."""
+    now, settings = clock.now(), config.windows
     watermark = await manifest.watermark() if manifest else None
-    settings = config.windows
-    due = windows.scheduled(clock.now(), watermark, settings.since, settings.lookback_days)
-    first = request.first or (due[0].day if request.last is None else min(due[0].day, request.last))
-    return tuple(windows.days(first, request.last or max(due[-1].day, first)))
+    first = windows.first_due(now, watermark, settings.since, settings.lookback_days)
+    if request.first is None and request.last is None:
+        closed = await manifest.closed(Window.of_day(first).start) if manifest else set()
+        return tuple(windows.scheduled(now, first, closed, settings.lookback_days))
+    last = request.last or now.date()
+    return tuple(windows.days(request.first or min(first, last), max(last, request.first or last)))
 
 
 def new_run_id(clock: Clock) -> str:

@@ -17,6 +17,7 @@ _CLOCK_READS = re.compile(
     r"\b(datetime\.(now|utcnow|today)\(|date\.today\(|time\.(time|time_ns|localtime|gmtime|ctime)\()"
 )
 
+
 def modules() -> Iterator[Path]:
     """Every module but the sandbox's: that is the other side, with a clock of its own."""
     return (path for path in sorted(PACKAGE.rglob("*.py")) if PACKAGE / "sandbox" not in path.parents)
@@ -80,8 +81,7 @@ def test_no_function_is_longer_than_45_lines() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for path in modules()
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and _lines_of_code(node) > 45
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _lines_of_code(node) > 45
     ]
     assert not long
 

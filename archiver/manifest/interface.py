@@ -31,6 +31,8 @@ class Entry:
     """The verdict's grade, where there was one."""
     audio: StoredObject | None = None
     sha512: Digest | None = None
+    content: Digest | None = None
+    """SHA-256 of the audio without tags: equal under two ids means the same audio."""
     sidecar: StoredObject | None = None
     draft: bytes | None = None
     """The sidecar to be sealed, kept while ``stored`` so that a crash between the two puts costs no transfer."""
@@ -49,6 +51,7 @@ class Change:
     grade: str | None = None
     audio: StoredObject | None = None
     sha512: Digest | None = None
+    content: Digest | None = None
     sidecar: StoredObject | None = None
     draft: bytes | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -64,6 +67,7 @@ class ListedWindow:
     reason: str
     unique: int
     bad_rows: int
+    """Rows from which nothing could be archived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class Manifest(Protocol):
     """
 
     async def begin_run(self, run_id: str, at: datetime) -> None:
-        """Note the run; ManifestLocked if another one holds the manifest. The lock dies with the process."""
+        """Note the run; ValueError for an id that was used; ManifestLocked if another one holds the manifest. The lock dies with the process."""
 
     async def end_run(self, run_id: str, at: datetime, exit_code: int, summary: Mapping[str, Any]) -> None:
         """Note how the run ended and let the lock go."""
@@ -118,10 +122,10 @@ class Manifest(Protocol):
         """
 
     async def note_attempt(self, recording_id: str, at: datetime, run_id: str, stage: str, reason: str) -> int:
-        """Count a failed attempt; how many there are now."""
+        """Count a failed attempt; how many there are now. ValueError for an unknown id."""
 
     async def note_waiting(self, recording_id: str, reason: str) -> None:
-        """Say why an open recording waits (no audio yet, budget reached), using no attempt."""
+        """Say why an open recording waits (no audio yet, budget reached), using no attempt. Nothing for any other."""
 
     async def note_window(self, run_id: str, at: datetime, listed: ListedWindow) -> None:
         """What the listing of a window ended with."""
@@ -134,6 +138,12 @@ class Manifest(Protocol):
 
     async def watermark(self) -> datetime | None:
         """The end of the last closed window with no unclosed one before it; None before the first."""
+
+    async def closed(self, first: datetime) -> set[Window]:
+        """Closed windows that start at ``first`` or later."""
+
+    async def same_content(self, digest: Digest, other_than: str) -> list[str]:
+        """Other stored or archived recordings whose audio without tags has this digest: ids, oldest first, ten at most."""
 
     async def open_entries(self, window: Window) -> list[Entry]:
         """Entries of the window that are discovered or stored, oldest first."""

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Select, bindparam, case, func, select, tuple_
 from archiver.manifest.interface import Entry, RunRecord, WindowCounts
 from archiver.manifest.rows import ENTRY, entry_of
 from archiver.manifest.schema import recordings, runs
-from archiver.model import Window
+from archiver.model import Digest, Window
 from archiver.rules.lifecycle import State
 
 PAGE = 500
+SAME_CONTENT = 10
+"""Other recordings with the same audio that are named at most."""
 OPEN_STATES = tuple(state for state in State if state.is_open)
 
 _COUNTS = (
@@ -29,6 +31,16 @@ _COUNTS = (
         recordings.c.last_listed_run == bindparam("run"),
     )
     .group_by(recordings.c.state)
+)
+_SAME_CONTENT = (
+    select(recordings.c.id)
+    .where(
+        recordings.c.content == bindparam("digest"),
+        recordings.c.id != bindparam("other_than"),
+        recordings.c.state.in_([State.STORED.value, State.ARCHIVED.value]),
+    )
+    .order_by(recordings.c.created_at)
+    .limit(SAME_CONTENT)
 )
 _DAYS = select(recordings.c.day, recordings.c.state, func.count()).group_by(recordings.c.day, recordings.c.state)
 _ENDED = select(runs).where(runs.c.ended_at.is_not(None)).order_by(runs.c.ended_at.desc()).limit(1)
@@ -66,6 +78,12 @@ def last_run(connection: Connection) -> RunRecord | None:
     if row is None:
         return None
     return RunRecord(row.run_id, row.started_at, row.ended_at, row.exit_code, row.summary or {})
+
+
+def same_content(connection: Connection, digest: Digest, other_than: str) -> list[str]:
+    """Other accepted recordings with this audio."""
+    found = connection.execute(_SAME_CONTENT, {"digest": str(digest), "other_than": other_than})
+    return [recording_id for (recording_id,) in found]
 
 
 def page(connection: Connection, states: Sequence[State], after: tuple[datetime, str] | None) -> list[Entry]:

@@ -20,7 +20,7 @@ CHUNK = 500
 
 _COLUMNS = (
     "id", "created_at", "duration", "state", "attempts", "reason", "grade",
-    "audio_key", "audio_size", "audio_digest", "audio_version", "sha512",
+    "audio_key", "audio_size", "audio_digest", "audio_version", "sha512", "content",
     "sidecar_key", "sidecar_size", "sidecar_digest", "sidecar_version", "draft",
 )  # fmt: skip
 
@@ -38,7 +38,7 @@ def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
     """The entry in the first columns of ``row``."""
     (
         recording_id, created_at, duration, state, attempts, reason, grade,
-        audio_key, audio_size, audio_digest, audio_version, sha512,
+        audio_key, audio_size, audio_digest, audio_version, sha512, content,
         sidecar_key, sidecar_size, sidecar_digest, sidecar_version, draft,
     ) = row[: len(_COLUMNS)]  # fmt: skip
     return Entry(
@@ -51,6 +51,7 @@ def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
         grade=grade,
         audio=_stored(audio_key, audio_size, audio_digest, audio_version),
         sha512=None if sha512 is None else Digest.parse(sha512),
+        content=None if content is None else Digest.parse(content),
         sidecar=_stored(sidecar_key, sidecar_size, sidecar_digest, sidecar_version),
         draft=draft,
     )

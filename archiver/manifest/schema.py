@@ -130,6 +130,7 @@ recordings = Table(
     Column("audio_digest", Text, comment="algorithm:hex of the audio, SHA-256"),
     Column("audio_version", Text, comment="version id of the audio, where the bucket keeps versions"),
     Column("sha512", Text, comment="algorithm:hex of the audio, SHA-512"),
+    Column("content", Text, comment="algorithm:hex of the audio without tags: equal for the same audio, SHA-256"),
     Column("sidecar_key", Text, comment="object key of the sidecar"),
     Column("sidecar_size", BigInteger, comment="bytes of the sidecar"),
     Column("sidecar_digest", Text, comment="algorithm:hex of the sidecar, SHA-256"),
@@ -161,6 +162,8 @@ Index("ix_recordings_day", recordings.c.day, recordings.c.state)  # counts per d
 Index(
     "ix_recordings_state", recordings.c.state, recordings.c.created_at, recordings.c.id
 )  # streams by state, what is open
+
+Index("ix_recordings_content", recordings.c.content)  # the same audio under another id
 
 events = Table(
     "events",

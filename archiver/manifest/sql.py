@@ -21,7 +21,7 @@ from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest, R
 from archiver.manifest.rows import chunks, some_entries
 from archiver.manifest.runlock import RunLock
 from archiver.manifest.writer import Kind, Work, Writer
-from archiver.model import Recording, Window
+from archiver.model import Digest, Recording, Window
 from archiver.rules.lifecycle import Event, State, next_state
 
 T = TypeVar("T")
@@ -188,6 +188,12 @@ class SqlManifest(Manifest):
 
     async def counts(self, window: Window, run_id: str) -> WindowCounts:
         return await self._read(partial(reports.counts, window=window, run_id=run_id))
+
+    async def same_content(self, digest: Digest, other_than: str) -> list[str]:
+        return await self._read(partial(reports.same_content, digest=digest, other_than=other_than))
+
+    async def closed(self, first: datetime) -> set[Window]:
+        return await self._read(partial(windows.closed, first=first))
 
     async def days(self) -> dict[date, dict[State, int]]:
         return await self._read(reports.days)

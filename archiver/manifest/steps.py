@@ -59,6 +59,8 @@ def _changed_columns(event: Event, target: State, at: datetime, run_id: str | No
         values["grade"] = change.grade
     if change.sha512 is not None:
         values["sha512"] = str(change.sha512)
+    if change.content is not None:
+        values["content"] = str(change.content)
     if target is not State.STORED:
         values["draft"] = None
     elif change.draft is not None:
@@ -127,6 +129,7 @@ def restore(connection: Connection, entry: Entry, row: Mapping[str, Any], at: da
         "reason": entry.reason,
         "grade": entry.grade,
         "sha512": None if entry.sha512 is None else str(entry.sha512),
+        "content": None if entry.content is None else str(entry.content),
         "draft": entry.draft if entry.state is State.STORED else None,
         "source_row": dict(row),
     }

@@ -31,6 +31,9 @@ _CLOSABLE = (
 )
 _CLOSE = update(windows).where(_THIS).values(closed_at=bindparam("now"))
 _ALL = select(windows.c.start_at, windows.c.end_at, windows.c.closed_at).order_by(windows.c.start_at, windows.c.end_at)
+_CLOSED = select(windows.c.start_at, windows.c.end_at).where(
+    windows.c.start_at >= bindparam("first"), windows.c.closed_at.is_not(None)
+)
 _UNAGREED = (
     select(windows)
     .where(or_(not_(windows.c.agreed), windows.c.bad_rows > 0))
@@ -88,6 +91,11 @@ def watermark(connection: Connection) -> datetime | None:
                 return mark
             mark = end if mark is None else max(mark, end)
     return mark
+
+
+def closed(connection: Connection, first: datetime) -> set[Window]:
+    """Closed windows that start at ``first`` or later."""
+    return {Window(start, end) for start, end in connection.execute(_CLOSED, {"first": first})}
 
 
 def unagreed(connection: Connection) -> list[ListedWindow]:

@@ -48,6 +48,8 @@ class Seal:
     reasons: tuple[str, ...]
     audio: StoredObject
     sha512: Digest
+    content: Digest | None
+    """SHA-256 of the audio without tags."""
     document: StoredObject
     """The sidecar itself."""
     row: Mapping[str, Any]
@@ -83,6 +85,7 @@ def build(
             "size": audio.size,
             "sha256": audio.digest.hex if audio.digest else None,
             "sha512": sha512.hex,
+            "content_sha256": facts.audio_digest.hex if facts.audio_digest else None,
             "version_id": audio.version_id,
             "grade": verdict.grade.value,
             "reasons": [reason.code for reason in verdict.reasons],
@@ -123,6 +126,7 @@ def read(key: str, document: bytes) -> Seal:
                 str(archive["key"]), size, Digest.parse(f"sha256:{archive['sha256']}"), archive["version_id"]
             ),
             sha512=Digest.parse(f"sha512:{archive['sha512']}"),
+            content=_content(archive["content_sha256"]),
             document=StoredObject(key, len(document), Digest.sha256_of(document)),
             row=dict(parsed["attachments"][0]["body"]),
         )
@@ -214,6 +218,10 @@ def _analysis(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _findings(findings: Sequence[Finding]) -> list[dict[str, str]]:
     return [{"code": finding.code, "detail": finding.detail} for finding in findings]
+
+
+def _content(hex_digest: str | None) -> Digest | None:
+    return None if hex_digest is None else Digest.parse(f"sha256:{hex_digest}")
 
 
 def _party(number: str | None) -> dict[str, str]:

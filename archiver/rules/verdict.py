@@ -37,6 +37,8 @@ class Expectation:
     level: Level = Level.FULL
     link_shared: bool = False
     """True if the source gave the same audio path for another recording."""
+    same_audio_as: tuple[str, ...] = ()
+    """Other recordings with the very same audio, tags left out."""
     reference_needed: bool = True
     """False where a person asks about a file whose length nobody reported; a source always has to report one."""
     extension: str | None = None
@@ -130,6 +132,8 @@ def judge(facts: AudioFacts, expectation: Expectation, transfer: TransferFacts |
             (rejects if rejecting else warnings).append(reason)
     if not rejects:
         warnings += _transfer_warnings(transfer, proofs) + _name_warnings(facts, expectation)
+        if expectation.same_audio_as:
+            warnings.append(Finding("same_audio", f"also archived as {', '.join(expectation.same_audio_as)}"))
     if rejects:
         return Verdict(Grade.REJECTED, tuple(rejects + warnings), delta)
     if warnings:

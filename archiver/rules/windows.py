@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from archiver.model import Window
@@ -15,20 +16,26 @@ def days(first: date, last: date) -> list[Window]:
     return [Window.of_day(first + timedelta(days=n)) for n in range((last - first).days + 1)]
 
 
-def scheduled(now: datetime, watermark: datetime | None, since: date | None, lookback_days: int) -> list[Window]:
-    """The windows of a run without dates, oldest first: those nearest to being lost at the source come first.
+def first_due(now: datetime, watermark: datetime | None, since: date | None, lookback_days: int) -> date:
+    """The first day that a run without dates may have to list.
 
     ``since`` counts while there is no watermark; without either, the run goes back as far as the source does.
     """
     today = now.astimezone(UTC).date()
     lookback = today - timedelta(days=lookback_days)
     if watermark is not None:
-        first = min(watermark.astimezone(UTC).date(), lookback)
-    elif since is not None:
-        first = min(since, today)
-    else:
-        first = today - SOURCE_RETENTION
-    return days(first, today)
+        return min(watermark.astimezone(UTC).date(), lookback)
+    return today - SOURCE_RETENTION if since is None else min(since, today)
+
+
+def scheduled(now: datetime, first: date, closed: Collection[Window], lookback_days: int) -> list[Window]:
+    """The windows of a run without dates, oldest first: those nearest to being lost at the source come first.
+
+    Everything from ``first`` to today that is not closed, and the lookback, closed or not.
+    """
+    today = now.astimezone(UTC).date()
+    settled = settled_before(now, lookback_days)
+    return [window for window in days(first, today) if window.start >= settled or window not in closed]
 
 
 def settled_before(now: datetime, lookback_days: int) -> datetime:

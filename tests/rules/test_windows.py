@@ -17,25 +17,38 @@ def days(found: list[Window]) -> list[str]:
     return [str(window) for window in found]
 
 
+def due(watermark: datetime | None, since: date | None = None, closed: tuple[str, ...] = ()) -> list[str]:
+    first = windows.first_due(NOW, watermark, since, 3)
+    shut = {Window.of_day(date.fromisoformat(day)) for day in closed}
+    return days(windows.scheduled(NOW, first, shut, 3))
+
+
 def test_from_the_watermark_if_that_is_earlier_than_the_lookback() -> None:
     watermark = datetime(2026, 11, 16, tzinfo=UTC)
-    assert days(windows.scheduled(NOW, watermark, None, 3)) == [f"2026-11-{day}" for day in range(16, 22)]
+    assert due(watermark) == [f"2026-11-{day}" for day in range(16, 22)]
 
 
 def test_from_the_lookback_if_everything_is_closed() -> None:
     watermark = datetime(2026, 11, 20, tzinfo=UTC)
-    assert days(windows.scheduled(NOW, watermark, None, 3)) == [f"2026-11-{day}" for day in range(18, 22)]
+    assert due(watermark) == [f"2026-11-{day}" for day in range(18, 22)]
 
 
 def test_from_since_without_a_watermark() -> None:
-    assert days(windows.scheduled(NOW, None, date(2026, 11, 20), 3)) == ["2026-11-20", "2026-11-21"]
-    assert days(windows.scheduled(NOW, None, date(2027, 1, 1), 3)) == ["2026-11-21"]
+    assert due(None, date(2026, 11, 20)) == ["2026-11-20", "2026-11-21"]
+    assert due(None, date(2027, 1, 1)) == ["2026-11-21"]
 
 
 def test_as_far_as_the_source_goes_back_without_either() -> None:
-    found = windows.scheduled(NOW, None, None, 3)
+    found = due(None)
     assert len(found) == 61
-    assert str(found[0]) == "2026-09-22"
+    assert found[0] == "2026-09-22"
+
+
+def test_closed_windows_are_left_out_but_for_the_lookback() -> None:
+    """As after a requeue far back: its day is listed again, and not every day since."""
+    watermark = datetime(2026, 11, 10, tzinfo=UTC)
+    closed = tuple(f"2026-11-{day}" for day in range(11, 20))
+    assert due(watermark, None, closed) == ["2026-11-10", *(f"2026-11-{day}" for day in range(18, 22))]
 
 
 def test_days_include_both_ends() -> None:

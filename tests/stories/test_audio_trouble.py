@@ -221,3 +221,24 @@ def test_rejected_twice_with_other_bytes_keeps_both(
     assert someone.runs().exit_code == 4
     kept = [key for key in directory.objects() if key.startswith("quarantine/") and not key.endswith(".json")]
     assert len(kept) == 2
+
+
+def test_the_same_audio_under_two_ids_is_flagged_across_runs(operator: NewOperator, destination: Destination) -> None:
+    """One object named by two recordings of the same length: both are archived, the second one as suspect."""
+    world = World.generate(seed=33, recordings=3, days=1)
+    first = world.recordings()[0]
+    someone = operator(world, destination)
+    assert someone.runs().summary["suspect"] == 0
+    twin = new_recording(first.created_at.replace(minute=(first.created_at.minute + 1) % 60), first.duration, seed=5)
+    world.insert(twin.evolve(audio=first.audio))
+
+    result = someone.runs()
+
+    assert result.exit_code == 0
+    assert result.summary["suspect"] == 1
+    (event,) = result.of("archived")
+    assert event["recording_id"] == twin.id
+    assert event["grade"] == "suspect"
+    assert "same_audio" in event["reasons"]
+    (key,) = [key for key in destination.objects() if twin.id in key and key.endswith(".json")]
+    assert first.id in destination.objects()[key].decode()

@@ -57,6 +57,9 @@ def _recordings() -> None:
         sa.Column("audio_digest", sa.Text, comment="algorithm:hex of the audio, SHA-256"),
         sa.Column("audio_version", sa.Text, comment="version id of the audio, where the bucket keeps versions"),
         sa.Column("sha512", sa.Text, comment="algorithm:hex of the audio, SHA-512"),
+        sa.Column(
+            "content", sa.Text, comment="algorithm:hex of the audio without tags: equal for the same audio, SHA-256"
+        ),
         sa.Column("sidecar_key", sa.Text, comment="object key of the sidecar"),
         sa.Column("sidecar_size", sa.BigInteger, comment="bytes of the sidecar"),
         sa.Column("sidecar_digest", sa.Text, comment="algorithm:hex of the sidecar, SHA-256"),
@@ -81,6 +84,7 @@ def _recordings() -> None:
 
 
 def _recordings_indexes() -> None:
+    op.create_index("ix_recordings_content", "recordings", ["content"])
     op.create_index("ix_recordings_day", "recordings", ["day", "state"])
     op.create_index("ix_recordings_state", "recordings", ["state", "created_at", "id"])
     op.create_index("ix_recordings_window", "recordings", ["created_at", "last_listed_run", "state", "archived_run"])
