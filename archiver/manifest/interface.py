@@ -97,7 +97,10 @@ class Manifest(Protocol):
     """
 
     async def begin_run(self, run_id: str, at: datetime) -> None:
-        """Note the run; ValueError for an id that was used; ManifestLocked if another one holds the manifest. The lock dies with the process."""
+        """Note the run and take the lock, which dies with the process.
+
+        ManifestLocked if another run holds it; ValueError for an id that was used before.
+        """
 
     async def end_run(self, run_id: str, at: datetime, exit_code: int, summary: Mapping[str, Any]) -> None:
         """Note how the run ended and let the lock go."""
@@ -143,7 +146,7 @@ class Manifest(Protocol):
         """Closed windows that start at ``first`` or later."""
 
     async def same_content(self, digest: Digest, other_than: str) -> list[str]:
-        """Other stored or archived recordings whose audio without tags has this digest: ids, oldest first, ten at most."""
+        """Other stored or archived recordings with this digest of the audio without tags: ids, oldest first, at most ten."""
 
     async def open_entries(self, window: Window) -> list[Entry]:
         """Entries of the window that are discovered or stored, oldest first."""
