@@ -36,6 +36,8 @@ class EncoderHeader:
     music_crc: int | None = None
     """CRC-16/ARC of everything behind this header's frame; trusted only where the tag's own CRC holds."""
     tag_crc_held: bool = False
+    signed: bool = False
+    """True if there are CRCs at all: early muxers leave both empty."""
     padded: bool = True
     """True if nothing but zeros follows the tag in its frame: neither CRC covers that."""
 
@@ -74,7 +76,9 @@ def _xing(frame: bytes, offset: int) -> EncoderHeader:
     held = stated in {crc16_arc(frame, 0, at + 34), crc16_arc(unsigned.ljust(LAVF_CRC_SPAN, b"\0"), 0, LAVF_CRC_SPAN)}
     music = int.from_bytes(lame[32:34], "big") if held else None
     padded = not frame[at + LAME_SIZE :].strip(b"\0")
-    return EncoderHeader(kind, frames, size, encoder, gapless >> 12, gapless & 0xFFF, music, held, padded)
+    return EncoderHeader(
+        kind, frames, size, encoder, gapless >> 12, gapless & 0xFFF, music, held, any(lame[32:36]), padded
+    )
 
 
 def _vbri(frame: bytes) -> EncoderHeader | None:

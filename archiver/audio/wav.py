@@ -104,12 +104,18 @@ def _chunks(data: Octets, layout: _Layout, notes: Notes) -> None:
             )
             at = len(data)
             break
-        at = body + size + (size & 1)
+        at = body + size + _padding(data, body + size, size)
     layout.end = min(at, len(data))
     if layout.data is not None and layout.end < len(data):
         rest = bytes(data[layout.end : layout.end + 4096])
         code = "trailing_junk" if rest.strip(b"\0") or len(data) - layout.end > 4096 else "trailing_zeros"
         notes.find(code, f"{len(data) - layout.end} bytes from {layout.end}")
+
+
+def _padding(data: Octets, end: int, size: int) -> int:
+    """Bytes between a chunk that ends at ``end`` and the next: one behind odd sizes, but some writers forget it."""
+    forgotten = bytes(data[end : end + 4]) in (b"data", b"fmt ", b"fact", b"LIST")
+    return 0 if forgotten else size & 1
 
 
 def _is_name(name: bytes) -> bool:

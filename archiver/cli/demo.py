@@ -120,7 +120,7 @@ async def _archive(console: Console, config: Config, story: DemoStory) -> Ended:
     request = wiring.Request(story.first_day, story.last_day)
     with watcher.shown():
         ended = await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
-    tell(console, ended.summary)
+    tell(console, ended.summary, watcher.left_because)
     return ended
 
 

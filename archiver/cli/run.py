@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,13 @@ from archiver.cli.parameters import Day, Duration, Size
 from archiver.errors import ExitCode, UsageInvalid
 
 if TYPE_CHECKING:
+    from archiver.cli.watching import Watcher
     from archiver.config import Config
     from archiver.rules.summary import Summary
     from archiver.wiring import Ended, Request
+
+REASONS = 5
+"""Reasons for what was left, at most: the commonest."""
 
 
 @click.command()
@@ -44,41 +49,43 @@ def run(
     import anyio
 
     from archiver.budget import Budget
+    from archiver.cli.watching import Watcher
     from archiver.wiring import Request
 
     request = Request(first, last, Budget(limit, max_bytes, max_duration))
     if first is not None and last is not None and last < first:
         raise UsageInvalid(f"--to {last} is before --from {first}", "both days are included; swap them?")
+    watcher = Watcher(console)
     work = rehearse if dry_run else archive
-    ended = anyio.run(work, console, loaded.config, request)
-    tell(console, ended.summary, dry_run=dry_run)
+    ended = anyio.run(work, watcher, loaded.config, request)
+    tell(console, ended.summary, watcher.left_because, dry_run=dry_run)
     if ended.fatal is not None:
         console.error(ended.fatal.fact, ended.fatal.hint)
     return ended.exit_code
 
 
-async def archive(console: Console, config: Config, request: Request) -> Ended:
+async def archive(watcher: Watcher, config: Config, request: Request) -> Ended:
     """A real run, watched."""
     from archiver import wiring
-    from archiver.cli.watching import Watcher
     from archiver.clock import SystemClock
 
-    watcher = Watcher(console)
     with watcher.shown():
         return await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
 
 
-async def rehearse(console: Console, config: Config, request: Request) -> Ended:
+async def rehearse(watcher: Watcher, config: Config, request: Request) -> Ended:
     """A dry run, watched."""
     from archiver import wiring
-    from archiver.cli.watching import Watcher
     from archiver.clock import SystemClock
 
-    return await wiring.rehearse(config, request, SystemClock(), Watcher(console))
+    return await wiring.rehearse(config, request, SystemClock(), watcher)
 
 
-def tell(console: Console, summary: Summary, *, dry_run: bool = False) -> None:
-    """The summary: the last NDJSON object, or a few lines for people."""
+def tell(console: Console, summary: Summary, left_because: Mapping[str, int], *, dry_run: bool = False) -> None:
+    """The summary: the last NDJSON object, or a few lines for people.
+
+    ``left_because`` counts the recordings left for the next run by reason.
+    """
     fields = summary.to_json()
     if dry_run:
         fields["dry_run"] = True
@@ -98,6 +105,8 @@ def tell(console: Console, summary: Summary, *, dry_run: bool = False) -> None:
         console.data(f"{summary.bytes / 2**20:.1f} MiB in {summary.seconds:.1f} s, run {summary.run_id}")
     for words in troubles(summary):
         console.data(words)
+    for reason, count in sorted(left_because.items(), key=lambda each: -each[1])[:REASONS]:
+        console.data(f"{count} left for the next run: {reason}")
 
 
 def troubles(summary: Summary) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ TALK = {
     "attempt_failed": (1, "{recording_id}: attempt failed ({stage}): {reason}"),
     "fetch_again": (1, "{recording_id}: rejected once, fetched again: {reason}"),
     "link_stale": (1, "{recording_id}: {reason}; its day is listed again"),
-    "left_open": (0, "{recording_id}: left for the next run: {reason}"),
+    "left_open": (1, "{recording_id}: left for the next run: {reason}"),
     "conflict": (-1, "{recording_id}: the bucket holds other bytes under {key}; nothing was overwritten"),
     "bad_row": (0, "row {recording_id}: {reason}"),
     "window": (1, "{window}: {listed} recordings listed"),
@@ -40,7 +41,7 @@ TALK = {
     "vanished": (0, "{recording_id}: the source no longer names it"),
     "forgotten": (-1, "{recording_id}: the source forgot it before it was archived"),
     "would": (1, "{recording_id}: {reason}"),
-    "bug": (-1, "{recording_id}: unexpected {error!r} (a bug: please report)"),
+    "bug": (-1, "{recording_id}: unexpected {error} (a bug: please report)"),
 }
 """From which verbosity an event is talked about, and how."""
 
@@ -52,16 +53,23 @@ class Watcher:
         self._console = console
         self._bar: Any = None
         self._listed = self._settled = self._size = 0
+        self.left_because: Counter[str] = Counter()
+        """How many recordings were left for the next run, by reason."""
 
     def event(self, kind: str, /, **fields: object) -> None:
         """NDJSON with ``--json``; a line of talk where the verbosity asks for it."""
-        shown = {name: str(value) if isinstance(value, Exception) else value for name, value in fields.items()}
+        # An exception's own words may hold anything: its kind is told, and with --debug its traceback, redacted.
+        shown = {
+            name: type(value).__name__ if isinstance(value, Exception) else value for name, value in fields.items()
+        }
         self._console.event(kind, **shown)
         verbosity, words = TALK.get(kind, (1, f"{{recording_id}}: {kind}"))
         if self._console.flags.verbosity >= verbosity:
-            texts = {name: ", ".join(v) if isinstance(v, list) else v for name, v in fields.items()}
+            texts = {name: ", ".join(v) if isinstance(v, list) else v for name, v in shown.items()}
             tell = self._console.warn if verbosity < 0 else self._console.say
             tell(words.format_map(_Blank(texts)))
+        if kind == "left_open":
+            self.left_because[str(fields["reason"])] += 1
         error = fields.get("error")
         if isinstance(error, Exception) and self._console.flags.debug:
             import traceback

@@ -146,7 +146,7 @@ class Manifest(Protocol):
         """Closed windows that start at ``first`` or later."""
 
     async def same_content(self, digest: Digest, other_than: str) -> list[str]:
-        """Other stored or archived recordings with this digest of the audio without tags: ids, oldest first, at most ten."""
+        """Ids of other stored or archived recordings with this digest of untagged audio; oldest first, at most ten."""
 
     async def open_entries(self, window: Window) -> list[Entry]:
         """Entries of the window that are discovered or stored, oldest first."""

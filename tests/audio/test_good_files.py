@@ -108,3 +108,48 @@ def test_mutagen_is_evidence_only() -> None:
     assert facts.details["mutagen"]["length"] == pytest.approx(4.0, abs=0.1)  # it believes the header
     assert facts.length is not None
     assert facts.length < 3
+
+
+def test_a_wav_whose_writer_forgot_a_pad_byte_is_read() -> None:
+    facts = probe(build.wav(before=b"LIST\x05\0\0\0INFO?"))
+    assert (facts.length, facts.findings) == (4.0, ())
+
+
+def test_a_header_without_any_checksum_is_no_altered_header() -> None:
+    data = build.mp3(build.HEADERED)
+    at = data.index(b"Xing") + 120 + 32
+    facts = probe(data[:at] + bytes(4) + data[at + 4 :])
+    assert judge(facts, Expectation(4)).grade is Grade.CONSISTENT
+    assert facts.findings == ()
+
+
+def test_a_byte_count_that_differs_alone_is_flagged_only() -> None:
+    data = build.vbri_mp3()
+    at = data.index(b"VBRI") + 10
+    judged = judge(probe(data[:at] + (99_999).to_bytes(4, "big") + data[at + 4 :]), Expectation(4))
+    assert judged.grade is Grade.SUSPECT
+    assert [reason.code for reason in judged.reasons] == ["size_differs"]
+
+
+def test_an_mp4_with_pictures_is_named_so() -> None:
+    movie = build.m4a()
+    video = build.box(b"trak", build.box(b"mdia", build.box(b"hdlr", bytes(8) + b"vide" + bytes(13))))
+    at = movie.index(b"moov") - 4
+    size = int.from_bytes(movie[at : at + 4], "big") + len(video)
+    facts = probe(movie[:at] + size.to_bytes(4, "big") + movie[at + 4 :] + video)
+    assert (facts.extension, facts.mediatype, facts.findings) == ("mp4", "video/mp4", ())
+
+
+def test_fragments_are_walked() -> None:
+    head = build.m4a(0)
+    units = [build.access_unit(seed) for seed in range(30)]
+    tfhd = build.box(b"tfhd", (0x020008).to_bytes(4, "big") + (1).to_bytes(4, "big") + (1024).to_bytes(4, "big"))
+    sizes = b"".join(len(unit).to_bytes(4, "big") for unit in units)
+    offset = 8 + 8 + len(tfhd) + 8 + 12 + len(sizes) + 8
+    trun = build.box(b"trun", (0x201).to_bytes(4, "big") + (30).to_bytes(4, "big") + offset.to_bytes(4, "big") + sizes)
+    moof = build.box(b"moof", build.box(b"traf", tfhd + trun))
+    fragment = moof + build.box(b"mdat", b"".join(units))
+    facts = probe(head + fragment)
+    assert (facts.length, facts.frames, facts.findings) == (3.84, 30, ())
+    holed = fragment[:1000] + bytes(500) + fragment[1500:]
+    assert "frame_broken" in [found.code for found in probe(head + holed).findings]

@@ -178,7 +178,7 @@ def _with_vbri(naked: bytes) -> bytes:
 
 def _lameenc() -> Iterator[Recipe]:
     for kbps, rate in ((16, 8000), (24, 16000), (32, 22050), (64, 44100)):
-        yield Recipe(f"lameenc-{kbps}-{rate}", "mp3", partial(_by_lameenc, kbps=kbps, rate=rate), 2)
+        yield Recipe(f"lameenc-{kbps}-{rate}", "mp3", partial(_by_lameenc, kbps=kbps, rate=rate), 3)
 
 
 def _by_lameenc(sound: bytes, kbps: int, rate: int) -> bytes:
@@ -229,7 +229,7 @@ def _av() -> Iterator[Recipe]:
     for full, (codec, bitrate, rate) in _lines(AV):
         name, _, extension = full.partition(".")
         encode = partial(_by_av, extension=extension, codec=codec, bitrate=int(bitrate), rate=int(rate))
-        yield Recipe(f"av-{name}", extension, encode, 6)
+        yield Recipe(f"av-{name}", extension, encode, 9)
 
 
 def _by_av(sound: bytes, extension: str, codec: str, bitrate: int, rate: int) -> bytes:
@@ -237,7 +237,7 @@ def _by_av(sound: bytes, extension: str, codec: str, bitrate: int, rate: int) ->
     names = {"m4a": "mp4", "aac": "adts"}
     target = BytesIO()
     with av.open(BytesIO(sound)) as source, av.open(target, "w", format=names.get(extension, extension)) as out:
-        stream = out.add_stream(codec, rate=rate, layout=source.streams.audio[0].layout.name)
+        stream = out.add_stream(codec, rate=rate, layout="mono" if source.streams.audio[0].channels == 1 else "stereo")
         if bitrate:
             stream.bit_rate = bitrate
         for frame in source.decode(audio=0):

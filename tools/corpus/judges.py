@@ -52,7 +52,7 @@ def mp3val(path: Path) -> bool:
 
 def ffmpeg(path: Path) -> bool:
     """True if ffmpeg complains while it decodes everything."""
-    command = ["ffmpeg", "-v", "warning", "-nostdin", "-i", str(path), "-f", "null", "-"]
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-f", "null", "-"]
     done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False)  # noqa: S603
     return done.returncode != 0 or bool(done.stderr.strip())
 
