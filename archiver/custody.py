@@ -132,12 +132,23 @@ class Custody:
             return Clash(key)
         return Settled(await self.advance(entry, Event.SEALED, Change(sidecar=stored)))
 
+    async def resume(self, entry: Entry) -> Settled | Clash | Entry:
+        """Seal what an earlier run has stored; the entry, discovered again, if its audio is not there any more."""
+        held = await self.store.head(entry.audio.key) if entry.audio else None
+        if entry.audio is None or held is None or held.digest != entry.audio.digest:
+            reason = "its audio is not in the bucket as it was stored"
+            return await self.advance(entry, Event.DRIFTED, Change(reason=reason))
+        return await self.seal(entry)
+
     async def quarantine(self, entry: Entry, exhibit: Exhibit) -> Settled | Clash:
         """Put rejected bytes with the document that says why, beside whatever was rejected of it before."""
         verdict, audio = exhibit.verdict, exhibit.audio
         key = ""
         for again in ("", audio.sha256.hex[:12]):
             key, document_key = keys.quarantine_keys(entry.recording_id, entry.day, exhibit.facts.extension, again)
+            before = await self._seal_at(document_key)
+            if before is not None and before.audio.digest != audio.sha256:
+                continue  # rejected before with other bytes, which stay as they are
             outcome = await self._put_audio(key, exhibit)
             if isinstance(outcome, Conflict):
                 continue

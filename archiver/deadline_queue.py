@@ -36,7 +36,7 @@ class DeadlineQueue:
         self._heap: list[_Place] = []
         self._queued: dict[str, _Place] = {}
         self._numbers = count()
-        self._outstanding = 0
+        self._outstanding: set[str] = set()
         self._no_more = False
         self._stopped = False
         self._changed = anyio.Event()
@@ -45,14 +45,15 @@ class DeadlineQueue:
     def __len__(self) -> int:
         return len(self._queued)
 
-    @property
-    def outstanding(self) -> int:
-        """Jobs put and not done: queued, being worked on, waiting for a fresh link or for their next attempt."""
-        return self._outstanding
+    def __contains__(self, recording_id: str) -> bool:
+        """True for a job put and not done: queued, being worked on, waiting for a link or for its next attempt."""
+        return recording_id in self._outstanding
 
     def put(self, job: Job) -> None:
-        """Take in a job for the first time."""
-        self._outstanding += 1
+        """Take in a job for the first time. ValueError if its recording is here already."""
+        if job.entry.recording_id in self._outstanding:
+            raise ValueError(f"recording {job.entry.recording_id} is queued twice")
+        self._outstanding.add(job.entry.recording_id)
         self.put_back(job)
 
     def put_back(self, job: Job) -> None:
@@ -73,8 +74,7 @@ class DeadlineQueue:
 
     def done(self, job: Job) -> None:
         """Nothing more will be done for this job in this run."""
-        del job  # named for the reader; the queue only counts
-        self._outstanding -= 1
+        self._outstanding.discard(job.entry.recording_id)
         self._finished.append(self._clock.monotonic())
         self._wake()
 
@@ -87,7 +87,7 @@ class DeadlineQueue:
                     del self._queued[place.job.entry.recording_id]
                     self._wake()
                     return place.job
-            if self._no_more and self._outstanding == 0:
+            if self._no_more and not self._outstanding:
                 return None
             await self._changed.wait()
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from archiver.custody import BucketDay
-from archiver.model import Recording, Window
+from archiver.model import BadRow, Recording, Window
 
 
 class Sighting(Enum):
@@ -23,7 +23,11 @@ class Intake:
 
     window: Window
     bucket_day: BucketDay
+    complete: bool = False
+    """True once the listing has ended, however: what it shares paths with is known."""
     rows_lost: int = 0
+    """Distinct rows from which nothing can be archived."""
+    _bad_rows: set[str] = field(default_factory=set)
     _contents: dict[str, int] = field(default_factory=dict)
     """Ids, each with a hash of its row as first seen."""
     _paths: dict[str, str] = field(default_factory=dict)
@@ -42,6 +46,18 @@ class Intake:
             self._contents[row.id] = content
             return Sighting.NEW
         return Sighting.AGAIN if self._contents[row.id] == content else Sighting.DIFFERS
+
+    def note_bad(self, bad: BadRow) -> str | None:
+        """Enter a row that could not be read; a key to tell it by in other windows, None if it was entered before.
+
+        Each window is asked a day wider, so a row whose day cannot be read is lost to every window that it shows up in.
+        """
+        key = f"{bad.id}|{bad.problem}|{'' if bad.id else sorted(bad.row.items(), key=str)}"
+        if key in self._bad_rows:
+            return None
+        self._bad_rows.add(key)
+        self.rows_lost += bad.lost
+        return key
 
     def shares_path(self, row: Recording) -> bool:
         """True if another recording named the same audio path before."""

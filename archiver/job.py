@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from archiver.custody import BucketDay
+from archiver.intake import Intake
 from archiver.manifest.interface import Entry
-from archiver.model import Finding, Link, Recording, Window
+from archiver.model import Finding, Link, Recording
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -16,9 +16,9 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 class Job:
     """One recording on its way through a run: what is known of it, and what has been tried."""
 
-    window: Window
+    intake: Intake
+    """The window that it was listed in."""
     entry: Entry
-    bucket_day: BucketDay
     recording: Recording | None
     """As listed by this run; None where the source no longer lists it and only the seal is missing."""
     born_stale: bool = False

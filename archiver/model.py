@@ -53,7 +53,10 @@ class Link:
     @property
     def public(self) -> str:
         """Scheme, host and path: what may be stored and printed."""
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:
+            return "(unreadable link)"
         host = parts.netloc.rpartition("@")[2]
         return f"{parts.scheme}://{host}{parts.path}"
 

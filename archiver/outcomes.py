@@ -28,6 +28,8 @@ class Retry:
     retry_after: float | None = None
     hopeless_now: bool = False
     """True where trying again within this run would change nothing."""
+    own: bool = True
+    """False where the fault is not the recording's (an outage, our settings): it must never be given up for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class FetchAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeLater:
+    """Its audio is too long, and only the end of its window's listing tells whether it is another recording's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Nothing can be done now; the next run asks again."""
 
@@ -58,4 +65,4 @@ class Clash:
     key: str
 
 
-Outcome = Settled | Retry | NeedsLink | FetchAgain | Waiting | Clash
+Outcome = Settled | Retry | NeedsLink | FetchAgain | JudgeLater | Waiting | Clash

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import anyio
 
@@ -15,9 +16,9 @@ from archiver.audio import probe
 from archiver.custody import Custody, Exhibit
 from archiver.errors import SpoolFull, StoreFailed
 from archiver.job import Job
-from archiver.manifest.interface import Change
+from archiver.manifest.interface import Change, Entry
 from archiver.model import AudioFacts, Digest, Link, Recording, TransferFacts, Verdict
-from archiver.outcomes import FetchAgain, NeedsLink, Outcome, Retry, Settled, Waiting
+from archiver.outcomes import FetchAgain, JudgeLater, NeedsLink, Outcome, Retry, Settled, Waiting
 from archiver.rules import presign
 from archiver.rules.lifecycle import Event, State
 from archiver.rules.verdict import Expectation, Level, judge
@@ -26,6 +27,9 @@ from archiver.spool import FetchedAudio, Receiver, Spool, TooLarge
 
 MOST_REFUSALS = 5
 """Fresh links in a row that may be refused before that counts as a failed attempt."""
+
+SETTLING = timedelta(days=1)
+"""The provider may list a recording before its audio is in place: younger ones are asked for again by the next run."""
 
 
 @dataclass(slots=True)
@@ -50,8 +54,11 @@ class Pipeline:
         """
         try:
             if job.entry.state is State.STORED:
-                return await self.custody.seal(job.entry)
-            if adopted := await self.custody.adopt(job.entry, job.bucket_day):
+                resumed = await self.custody.resume(job.entry)
+                if not isinstance(resumed, Entry):
+                    return resumed
+                job.entry = resumed  # the audio is not there any more: from the beginning
+            if adopted := await self.custody.adopt(job.entry, job.intake.bucket_day):
                 return adopted
             if job.recording is None or job.link is None:
                 return Waiting("the source has no audio for it yet")
@@ -60,10 +67,10 @@ class Pipeline:
             async with self.spool.receive() as receiver:
                 return await self._transfer(job, job.recording, job.link, receiver)
         except SpoolFull as error:
-            return Retry("spool", error.fact)
+            return Retry("spool", error.fact, own=False)
         except StoreFailed as error:
             job.entry = await self.custody.current(job.entry)  # its audio may be stored already
-            return Retry("store", error.fact)
+            return Retry("store", error.fact, own=False)
 
     async def _transfer(self, job: Job, recording: Recording, link: Link, receiver: Receiver) -> Outcome:
         fetched = await self._fetch(job, link, receiver)
@@ -74,6 +81,8 @@ class Pipeline:
         others = await self._same_audio(facts.audio_digest, recording.id)
         verdict = self._judge(recording, link, facts, fetched, others)
         exhibit = Exhibit(recording, audio, fetched, facts, verdict)
+        if not job.intake.complete and any(reason.code == "too_long" for reason in verdict.reasons):
+            return JudgeLater()
         if verdict.accepted:
             with self._known_in_flight(facts.audio_digest, recording.id):
                 return await self.custody.archive(job.entry, exhibit)
@@ -105,15 +114,15 @@ class Pipeline:
         try:
             outcome = await self.source.fetch(link, receiver)
         except TooLarge as error:
-            return Retry("fetch", str(error), hopeless_now=True)
+            return Retry("fetch", str(error), hopeless_now=True, own=False)
         match outcome:
             case Fetched(transfer):
                 job.refusals = 0
                 return transfer
-            case FetchFailed(reason, retry_after):
-                return Retry("fetch", reason, retry_after)
+            case FetchFailed(reason, retry_after, outage):
+                return Retry("fetch", reason, retry_after, own=not outage)
             case LinkRefused(reason, permanent=True):
-                return Retry("fetch", reason, hopeless_now=True)
+                return Retry("fetch", reason, hopeless_now=True, own=False)
             case LinkExpired():
                 return self._refused(job, "its link was refused as expired")
             case LinkRefused(reason):
@@ -128,10 +137,12 @@ class Pipeline:
         return Retry("fetch", f"{reason}, {job.refusals} times in a row", hopeless_now=True)
 
     async def _gone(self, job: Job, reason: str) -> Outcome:
-        """Believed only of a second link, listed for the purpose."""
+        """Believed only of a second link, listed for the purpose, and not while the audio may be on its way."""
         job.refusals += 1
         if job.refusals < 2:
             return NeedsLink(f"its audio is gone ({reason})")
+        if self.source.server_time() - job.entry.created_at < SETTLING:
+            return Waiting(f"its audio is not there yet ({reason})")
         change = Change(reason=f"the source names it, and its audio is gone ({reason})")
         return Settled(await self.custody.advance(job.entry, Event.SOURCE_GONE, change))
 

@@ -32,7 +32,7 @@ class Refresher:
 
     def want(self, job: Job) -> None:
         """Take a job whose link is stale; it goes back into the queue with a new one, or is abandoned."""
-        self._stale.setdefault(job.window, {})[job.entry.recording_id] = job
+        self._stale.setdefault(job.intake.window, {})[job.entry.recording_id] = job
         self._wanted.set()
 
     async def run(self) -> None:

@@ -7,7 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from archiver.custody import BucketDay
-from archiver.errors import SourceFailed
+from archiver.errors import ExitCode, SourceFailed
+from archiver.intake import Intake, Sighting
 from archiver.manifest.interface import Manifest
 from archiver.model import Recording, Window
 from archiver.reporting import Reporter
@@ -28,8 +29,11 @@ class Rehearsal:
     """None where there is none yet."""
     reporter: Reporter
 
-    async def perform(self, windows: Sequence[Window], summary: Summary) -> None:
-        """Fill ``summary``. Raises SourceRefused, DestinationUnusable, StoreFailed."""
+    async def perform(self, windows: Sequence[Window], summary: Summary) -> ExitCode:
+        """Fill ``summary``; can the listing be relied on? Raises SourceRefused, DestinationUnusable, StoreFailed.
+
+        Work that is left to do is what a dry run is about: it is no reason for an exit code.
+        """
         for window in windows:
             summary.windows += 1
             try:
@@ -37,24 +41,27 @@ class Rehearsal:
             except SourceFailed as error:
                 summary.windows_disagreed += 1
                 self.reporter.event("window_disagreed", window=str(window), reason=error.fact)
+        if summary.rows_unreadable:
+            return ExitCode.NEEDS_A_PERSON
+        return ExitCode.INCOMPLETE if summary.windows_disagreed else ExitCode.COMPLETE
 
     async def _window(self, window: Window, summary: Summary) -> None:
-        bucket_day = await BucketDay.read(self.store, window.day)
+        intake = Intake(window, await BucketDay.read(self.store, window.day))
         listing = self.source.recordings(window)
-        listed: set[str] = set()
         async with aclosing(aiter(listing)) as pages:
             async for page in pages:
-                fresh = [row for row in page.rows if row.id not in listed]
-                listed |= {row.id for row in fresh}
-                await self._page(fresh, bucket_day, summary)
-        summary.windows_disagreed += not listing.outcome.agreed
-        self.reporter.event(
-            "window",
-            window=str(window),
-            listed=len(listed),
-            agreed=listing.outcome.agreed,
-            reason=listing.outcome.reason,
-        )
+                for bad in page.bad_rows:
+                    if intake.note_bad(bad):
+                        summary.rows_unreadable += bad.lost
+                        summary.rows_odd += not bad.lost
+                        self.reporter.event("bad_row", recording_id=bad.id, reason=bad.problem, lost=bad.lost)
+                fresh = [row for row in page.rows if intake.sight(row) is Sighting.NEW]
+                await self._page(fresh, intake.bucket_day, summary)
+        agreed, reason = listing.outcome.agreed, listing.outcome.reason
+        if not agreed:
+            summary.windows_disagreed += 1
+            self.reporter.event("window_disagreed", window=str(window), reason=reason)
+        self.reporter.event("window", window=str(window), listed=len(intake), agreed=agreed)
 
     async def _page(self, rows: Sequence[Recording], bucket_day: BucketDay, summary: Summary) -> None:
         entries = await self.manifest.entries([row.id for row in rows]) if self.manifest else {}

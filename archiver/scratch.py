@@ -136,14 +136,14 @@ def _remove(path: Path) -> bool:
 
     False where something remains, for example because somebody put a new lock file there: it is left to them.
     """
-    for entry in path.iterdir():
-        if entry.name == LOCK_NAME:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
     try:
+        for entry in path.iterdir():
+            if entry.name == LOCK_NAME:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
         (path / LOCK_NAME).unlink(missing_ok=True)
         path.rmdir()
     except OSError:

@@ -68,21 +68,21 @@ class FetchedAudio:
             return self._content.open("rb")
         return io.BufferedReader(_BufferStream(memoryview(self._content).toreadonly()))
 
-    def view(self) -> AbstractContextManager[memoryview]:
-        """All bytes, read-only: the buffer itself, or the file mapped. Blocking (page faults): for a worker thread."""
+    def view(self) -> AbstractContextManager[bytes | bytearray | mmap.mmap]:
+        """All bytes, not to be changed: the buffer itself, or the file mapped. Blocking (page faults): for a thread."""
         return self._view()
 
     @contextmanager
-    def _view(self) -> Iterator[memoryview]:
+    def _view(self) -> Iterator[bytes | bytearray | mmap.mmap]:
         if not isinstance(self._content, Path):
-            yield memoryview(self._content).toreadonly()
+            yield self._content
         elif self.size == 0:
-            yield memoryview(b"")  # an empty file cannot be mapped
+            yield b""  # an empty file cannot be mapped
         else:
             with self._content.open("rb") as file:
                 mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             try:
-                yield memoryview(mapping)
+                yield mapping
             finally:
                 with suppress(BufferError):  # a slice lives on: the mapping goes with it
                     mapping.close()

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from archiver.budget import Budget
 from archiver.clock import Clock
 from archiver.config import Auth, BucketTarget, Config
 from archiver.custody import Custody
-from archiver.errors import ArchiverError, ExitCode
+from archiver.errors import ArchiverError, ExitCode, ManifestUnusable
 from archiver.manifest.sql import SqlManifest
 from archiver.model import Window
 from archiver.pipeline import Pipeline
@@ -102,8 +102,12 @@ async def store_of(config: Config) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def manifest_of(config: Config, *, read_only: bool = False) -> AsyncIterator[SqlManifest]:
-    """The manifest, closed at the end."""
+async def manifest_of(config: Config, *, read_only: bool = False, existing: bool = False) -> AsyncIterator[SqlManifest]:
+    """The manifest, closed at the end. ManifestUnusable where there is none to read, or where it must exist."""
+    if (read_only or existing) and not config.manifest.path.exists():
+        raise ManifestUnusable(
+            f"there is no manifest at {config.manifest.path}", "archiver run makes one; archiver manifest rebuild too"
+        )
     async with await SqlManifest.open(f"sqlite:///{quote(str(config.manifest.path))}", read_only=read_only) as manifest:
         yield manifest
 
@@ -164,9 +168,9 @@ async def rehearse(config: Config, request: Request, clock: Clock, reporter: Rep
         summary = Summary(new_run_id(clock))
         started = clock.monotonic()
         asked = await due_windows(config, request, manifest, clock)
-        await Rehearsal(source, store, manifest, reporter).perform(asked, summary)
+        code = await Rehearsal(source, store, manifest, reporter).perform(asked, summary)
         summary.seconds = clock.monotonic() - started
-        return Ended(summary, None, summary.exit_code)
+        return Ended(summary, None, code)
 
 
 async def due_windows(
@@ -174,13 +178,22 @@ async def due_windows(
 ) -> tuple[Window, ...]:
     """The windows that a run is to list, oldest first."""
     now, settings = clock.now(), config.windows
-    watermark = await manifest.watermark() if manifest else None
-    first = windows.first_due(now, watermark, settings.since, settings.lookback_days)
-    if request.first is None and request.last is None:
-        closed = await manifest.closed(Window.of_day(first).start) if manifest else set()
-        return tuple(windows.scheduled(now, first, closed, settings.lookback_days))
-    last = request.last or now.date()
-    return tuple(windows.days(request.first or min(first, last), max(last, request.first or last)))
+    if request.first is not None:
+        return tuple(windows.days(request.first, request.last or max(request.first, now.date())))
+    first = Window.of_day(windows.first_day(now, settings.since)).start
+    closed = await manifest.closed(first) if manifest else set()
+    unsettled = await manifest.unsettled() if manifest else set()
+    due = windows.due(now, settings.since, settings.lookback_days, closed, unsettled)
+    if request.last is None:
+        return tuple(due)
+    return tuple(window for window in due if window.day <= request.last) or (Window.of_day(request.last),)
+
+
+async def watermark(config: Config, manifest: SqlManifest, clock: Clock) -> datetime:
+    """Before it every window is closed."""
+    now, since = clock.now(), config.windows.since
+    closed = await manifest.closed(Window.of_day(windows.first_day(now, since)).start)
+    return windows.watermark(now, since, closed, await manifest.unsettled())
 
 
 def new_run_id(clock: Clock) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from archiver.custody import BucketDay
 from archiver.deadline_queue import DeadlineQueue
+from archiver.intake import Intake
 from archiver.job import Job
 from archiver.manifest.interface import Entry
 from archiver.model import Link, Recording, Window
@@ -43,7 +44,8 @@ def recording(name: str, dies_in: float | None) -> Recording:
 def job(name: str, dies_in: float | None, age: float = 0.0) -> Job:
     created_at = MOMENT - timedelta(seconds=age)
     entry = Entry(name, created_at, None, State.DISCOVERED, 0, "")
-    return Job(Window.of_day(date(2026, 11, 21)), entry, BucketDay({}, {}), recording(name, dies_in))
+    intake = Intake(Window.of_day(date(2026, 11, 21)), BucketDay({}, {}))
+    return Job(intake, entry, recording(name, dies_in))
 
 
 def queue(clock: Hands | None = None, takers: int = 2) -> DeadlineQueue:
@@ -96,6 +98,17 @@ async def test_takers_wait_for_what_is_put_back() -> None:
         assert taken == []
         waiting.put_back(first)
     assert taken == ["a"]
+
+
+async def test_a_recording_is_queued_once() -> None:
+    waiting = queue()
+    waiting.put(job("a", 10))
+    assert "a" in waiting
+    with pytest.raises(ValueError, match="queued twice"):
+        waiting.put(job("a", 20))
+    waiting.no_more()
+    assert await drain(waiting) == ["a"]
+    assert "a" not in waiting
 
 
 async def test_stop_sends_takers_home_at_once() -> None:

@@ -26,7 +26,7 @@ _LABELS = {"warning": "yellow", "error": "red"}
 
 
 class OutputClosed(Exception):
-    """The reader of stdout went away (``| head``): stop without a word."""
+    """Nobody takes stdout any more: its reader went away (``| head``: no words), or it cannot be written (words)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +168,5 @@ class Console:
             sys.stdout.flush()
         except BrokenPipeError:
             raise OutputClosed from None
+        except OSError as error:  # a full disk behind a redirection
+            raise OutputClosed(error.strerror or "error") from None

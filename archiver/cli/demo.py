@@ -86,7 +86,7 @@ async def _perform(console: Console, story: DemoStory, home: Path, dialect: str,
         entries = await _entries(config, story)
         _tell(console, story, entries, ended, home)
         if keep_serving:
-            console.data(f"\nStill serving. In another terminal: archiver -c {home / 'archiver.yaml'} doctor")
+            console.data(f"\nStill serving. In another terminal: {_program()} -c {home / 'archiver.yaml'} doctor")
             await anyio.sleep_forever()
     if ended.fatal is not None:
         raise ended.fatal
@@ -161,4 +161,12 @@ def _tell(console: Console, story: DemoStory, entries: Mapping[str, Entry], ende
         console.data(f"One sidecar:    {sidecar}\n  says of its audio:")
         for name in ("recording_id", "outcome", "grade", "reasons", "reported_duration_seconds", "size", "sha256"):
             console.data(f"    {name}: {json.dumps(archive[name])}")
-    console.data(f"\nNext:           archiver -c {home / 'archiver.yaml'} status")
+    console.data(f"\nNext:           {_program()} -c {home / 'archiver.yaml'} status")
+
+
+def _program() -> str:
+    """How the user can call this very program: by its name where that is on the path."""
+    import shutil
+    import sys
+
+    return "archiver" if shutil.which("archiver") else sys.argv[0]

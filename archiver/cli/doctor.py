@@ -73,7 +73,13 @@ async def source_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]
         remedy = "check source.base_url: auth/me should answer 200 for a valid token"
         yield Check("token", account.answered, account.fact, remedy), ExitCode.INCOMPLETE
         skew = account.clock_skew
-        words = "the server sends no Date" if skew is None else f"the server is {skew:+.0f} s from this machine"
+        words = (
+            "the server sends no Date"
+            if skew is None
+            else "agrees with the server's"
+            if abs(skew) < 2
+            else f"the server is {skew:+.0f} s from this machine"
+        )
         near = skew is None or abs(skew) < SKEW_WORTH_A_WORD
         yield Check("clock", near, words, "set this machine's clock (NTP)"), ExitCode.INCOMPLETE
         async with aclosing(aiter(source.recordings(Window.of_day(clock.now().date())))) as pages:

@@ -40,6 +40,9 @@ def report(console: Console, error: BaseException) -> int:
             return ExitCode.USAGE
         case click.ClickException() as wrong:
             return _usage(console, wrong)
+        case OutputClosed() as closed if closed.args:
+            console.error(f"stdout cannot be written: {closed.args[0]}", exit_code=ExitCode.BUG)
+            return ExitCode.BUG
         case OutputClosed():
             return SIGPIPE
         case _:

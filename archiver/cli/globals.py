@@ -50,7 +50,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 def _options(*, hidden: bool) -> list[click.Parameter]:
     common: dict[str, Any] = {"expose_value": False, "callback": _note, "hidden": hidden}
-    path = click.Path(path_type=Path)
+    path = click.Path(path_type=Path, readable=False)  # its reader says what is wrong, and exits 78
     return [
         click.Option(
             ["-c", "--config"],

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2200, 1, 1)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -22,9 +23,12 @@ class Day(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is not a day: write it as 2026-09-22", param, ctx)
+        if not FIRST_DAY <= day <= LAST_DAY:
+            self.fail(f"{value} is not a day on which anything was recorded", param, ctx)
+        return day
 
 
 class Duration(click.ParamType[float]):

@@ -36,7 +36,8 @@ def requeue(console: Console, states: tuple[str, ...], ids: tuple[str, ...], rea
     untouched = [recording_id for recording_id in ids if recording_id not in done]
     if untouched:
         raise UsageInvalid(
-            f"not in a state to be requeued: {', '.join(untouched)}", f"only {', '.join(STATES)} ones can be"
+            f"unknown, or not in a state to be requeued: {', '.join(untouched)}",
+            f"only {', '.join(STATES)} ones can be",
         )
     if not console.flags.json:
         console.data(f"{len(done)} recordings requeued")
@@ -51,7 +52,7 @@ async def bring_back(config: Config, states: tuple[str, ...], ids: tuple[str, ..
     from archiver.wiring import manifest_of
 
     clock, done = SystemClock(), []
-    async with manifest_of(config) as manifest:
+    async with manifest_of(config, existing=True) as manifest:
         change = Change(reason=f"requeued: {reason}", detail={"reason": reason})
         async for entry in manifest.select([State(state) for state in states], ids):
             moved = await manifest.advance(entry.recording_id, entry.state, Event.REQUEUED, clock.now(), None, change)

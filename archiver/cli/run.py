@@ -58,7 +58,8 @@ def run(
     watcher = Watcher(console)
     work = rehearse if dry_run else archive
     ended = anyio.run(work, watcher, loaded.config, request)
-    tell(console, ended.summary, watcher.left_because, dry_run=dry_run)
+    if ended.fatal is None or ended.summary.listed or console.flags.json:
+        tell(console, ended.summary, watcher.left_because, dry_run=dry_run)
     if ended.fatal is not None:
         console.error(ended.fatal.fact, ended.fatal.hint)
     return ended.exit_code
@@ -98,9 +99,8 @@ def tell(console: Console, summary: Summary, left_because: Mapping[str, int], *,
         if fields[name]
     ]
     words = "dry run: " if dry_run else ""
-    console.data(
-        f"{words}{summary.listed} recordings listed in {summary.windows} windows: {', '.join(counts) or 'nothing'}"
-    )
+    days = f"{summary.windows} window{'s' * (summary.windows != 1)}"
+    console.data(f"{words}{summary.listed} recordings listed in {days}: {', '.join(counts) or 'nothing'}")
     if not dry_run:
         console.data(f"{summary.bytes / 2**20:.1f} MiB in {summary.seconds:.1f} s, run {summary.run_id}")
     for words in troubles(summary):

@@ -9,9 +9,10 @@ import click
 
 from archiver.cli.console import Console
 from archiver.cli.parameters import Duration
-from archiver.errors import ExitCode, ManifestUnusable
+from archiver.errors import ExitCode
 
 if TYPE_CHECKING:
+    from archiver.clock import Clock
     from archiver.config import Config
 
 
@@ -30,8 +31,7 @@ def status(console: Console, max_age: float | None) -> ExitCode:
     from archiver.clock import SystemClock
 
     loaded = console.load_config()
-    now = SystemClock().now()
-    facts = anyio.run(gather, loaded.config, now)
+    facts = anyio.run(gather, loaded.config, SystemClock())
     age = facts["last_run"] and facts["last_run"]["age_seconds"]
     if console.flags.json:
         console.event("status", **facts)
@@ -43,19 +43,16 @@ def status(console: Console, max_age: float | None) -> ExitCode:
     return ExitCode.COMPLETE
 
 
-async def gather(config: Config, now: datetime) -> dict[str, Any]:
+async def gather(config: Config, clock: Clock) -> dict[str, Any]:
     """Everything that is shown, as JSON values."""
+    from archiver import wiring
     from archiver.rules.windows import lost_at
-    from archiver.wiring import manifest_of
 
-    if not config.manifest.path.exists():
-        raise ManifestUnusable(
-            f"there is no manifest at {config.manifest.path}", "archiver run makes one; archiver manifest rebuild too"
-        )
-    async with manifest_of(config, read_only=True) as manifest:
+    now = clock.now()
+    async with wiring.manifest_of(config, read_only=True) as manifest:
         days = await manifest.days()
         oldest, last = await manifest.oldest_open(), await manifest.last_run()
-        watermark = await manifest.watermark()
+        watermark = await wiring.watermark(config, manifest, clock)
         disagreed = await manifest.unagreed_windows()
     states: dict[str, int] = {}
     for counts in days.values():
@@ -97,7 +94,7 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         console.data("day         " + "".join(f"{name:>13}" for name in names))
     for day, counts in facts["days"].items():
         console.data(f"{day}  " + "".join(f"{counts.get(name, 0):>13}" for name in names))
-    console.data(f"closed up to: {facts['watermark'] or 'nothing yet'}")
+    console.data(f"closed up to: {facts['watermark']}")
     if oldest := facts["oldest_open"]:
         left = oldest["seconds_to_loss"] / 86400
         until = f"in {left:.1f} days" if left > 0 else "already past"

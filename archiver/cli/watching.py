@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from archiver.cli.console import Console
+from archiver.cli.console import Console, OutputClosed
 from archiver.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ HEARTBEAT_SECONDS = 30.0
 DRAIN_SECONDS = 15.0
 """After the first signal, what is in flight may finish for so long."""
 LEAVE_SECONDS = 3.0
-"""After it was dropped, the process may take so long to end by itself: 18 s in all, within the promised 20."""
+"""After it was dropped, the process may take so long to end by itself: 19 s in all at most, within the promised 20."""
 
 TALK = {
     "archived": (1, "{recording_id}: archived ({grade})"),
@@ -41,6 +41,7 @@ TALK = {
     "vanished": (0, "{recording_id}: the source no longer names it"),
     "forgotten": (-1, "{recording_id}: the source forgot it before it was archived"),
     "would": (1, "{recording_id}: {reason}"),
+    "listing_stopped": (-1, "listing stopped: {unlisted} further windows were not tried"),
     "bug": (-1, "{recording_id}: unexpected {error} (a bug: please report)"),
 }
 """From which verbosity an event is talked about, and how."""
@@ -52,7 +53,8 @@ class Watcher:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar: Any = None
-        self._listed = self._settled = self._size = 0
+        self._listed = self._settled = self._size = self._windows = 0
+        self._unheard = False
         self.left_because: Counter[str] = Counter()
         """How many recordings were left for the next run, by reason."""
 
@@ -62,7 +64,10 @@ class Watcher:
         shown = {
             name: type(value).__name__ if isinstance(value, Exception) else value for name, value in fields.items()
         }
-        self._console.event(kind, **shown)
+        self._emit(kind, shown)
+        if kind == "window":
+            self._windows += 1
+            self._draw()
         verbosity, words = TALK.get(kind, (1, f"{{recording_id}}: {kind}"))
         if self._console.flags.verbosity >= verbosity:
             texts = {name: ", ".join(v) if isinstance(v, list) else v for name, v in shown.items()}
@@ -76,14 +81,28 @@ class Watcher:
 
             self._console.put("".join(traceback.format_exception(error)))
 
+    def _emit(self, kind: str, fields: dict[str, object]) -> None:
+        """An NDJSON object. Archiving goes on if nobody takes it any more; the summary will say so at the end."""
+        if not self._unheard:
+            try:
+                self._console.event(kind, **fields)
+            except OutputClosed:
+                self._unheard = True
+
     def progress(self, *, listed: int, settled: int, size: int) -> None:
         """Move the bar."""
         self._listed, self._settled, self._size = listed, settled, size
+        self._draw()
+
+    def _draw(self) -> None:
         if self._bar is not None:
-            self._bar.total = listed
-            self._bar.n = settled
-            self._bar.set_postfix_str(f"{size / 2**20:.1f} MiB", refresh=False)
+            self._bar.total = self._listed
+            self._bar.n = self._settled
+            self._bar.set_postfix_str(self._state(), refresh=False)
             self._bar.update(0)
+
+    def _state(self) -> str:
+        return f"{self._windows} days listed, {self._size / 2**20:.1f} MiB"
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -104,18 +123,19 @@ class Watcher:
         while True:
             await anyio.sleep(HEARTBEAT_SECONDS)
             if self._bar is None:
-                size = f"{self._size / 2**20:.1f} MiB"
-                self._console.say(f"{self._settled} of {self._listed} recordings settled, {size} moved")
+                self._console.say(f"{self._settled} of {self._listed} recordings settled; {self._state()}")
 
     async def alongside(self, run: Run) -> None:
         """Heartbeat, and signals: the first drains, the second drops. Safe at any point; a later run resumes."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.heartbeat)
+            draining = False
             with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 async for number in signals:
-                    if run.summary.stopped in ("SIGINT", "SIGTERM"):
+                    if draining:
                         run.drop()
                         continue
+                    draining = True
                     run.stop(number.name)
                     self._console.say(f"{number.name}: finishing what is in flight, {DRAIN_SECONDS:.0f} s at most")
                     tasks.start_soon(self._drain, run, ExitCode[number.name])
@@ -124,6 +144,9 @@ class Watcher:
         await anyio.sleep(DRAIN_SECONDS)
         run.drop()
         await anyio.sleep(LEAVE_SECONDS)
+        with anyio.move_on_after(1):
+            await run.account()
+        self._emit("summary", run.summary.to_json() | {"cut": True})
         # A thread hangs in a call to the store. What was written is durable, the rest is resumed: as after a kill.
         os._exit(code)
 

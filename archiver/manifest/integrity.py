@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, and_, exists, func, not_, or_, select
 
-from archiver.manifest.schema import IS_OPEN, events, recordings, windows
+from archiver.manifest.schema import IS_UNFINISHED, events, recordings, windows
 from archiver.rules.lifecycle import TRANSITIONS, Event, State
 
 MOST_PER_KIND = 100
@@ -27,15 +27,15 @@ _CHAINED = select(
     func.lag(events.c.to_state).over(partition_by=events.c.recording_id, order_by=events.c.id).label("before"),
 ).subquery()
 _BROKEN = select(_CHAINED).where(_CHAINED.c.from_state.is_distinct_from(_CHAINED.c.before)).limit(MOST_PER_KIND)
-_OPEN_INSIDE = exists().where(
-    IS_OPEN, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
+_UNFINISHED_INSIDE = exists().where(
+    IS_UNFINISHED, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
 )
 _UNSOUND = (
     select(windows.c.start_at, windows.c.end_at)
     .where(
         or_(
             windows.c.start_at >= windows.c.end_at,
-            and_(windows.c.closed_at.is_not(None), or_(not_(windows.c.agreed), windows.c.bad_rows > 0, _OPEN_INSIDE)),
+            and_(windows.c.closed_at.is_not(None), or_(not_(windows.c.agreed), windows.c.bad_rows > 0, _UNFINISHED_INSIDE)),
         )
     )
     .limit(MOST_PER_KIND)
@@ -53,7 +53,7 @@ def contradictions(connection: Connection) -> Iterator[str]:
     for recording_id, event_id, before, seen in connection.execute(_BROKEN):
         yield f"event {event_id} of {recording_id!r} starts from {before or 'nothing'}, after {seen or 'nothing'}"
     for start, end in connection.execute(_UNSOUND):
-        yield f"window {start.isoformat()} to {end.isoformat()} is closed with something open or doubtful in it"
+        yield f"window {start.isoformat()} to {end.isoformat()} is closed with something unfinished or doubtful in it"
 
 
 def _is_legal(before: str | None, event: str, after: str) -> bool:

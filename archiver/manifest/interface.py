@@ -71,8 +71,8 @@ class ListedWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowCounts:
-    """Recordings of one day, by state; ``mine`` of the archived ones were archived by the run asked about."""
+class RunCounts:
+    """Recordings that a run has listed, by state; ``mine`` of the archived ones were archived by it."""
 
     states: Mapping[State, int]
     mine: int = 0
@@ -124,8 +124,13 @@ class Manifest(Protocol):
         ``attempts`` to 0.
         """
 
-    async def note_attempt(self, recording_id: str, at: datetime, run_id: str, stage: str, reason: str) -> int:
-        """Count a failed attempt; how many there are now. ValueError for an unknown id."""
+    async def note_attempt(
+        self, recording_id: str, at: datetime, run_id: str, stage: str, reason: str, *, counts: bool = True
+    ) -> int:
+        """Keep a failed attempt and count it, unless it was no fault of the recording; how many count so far.
+
+        ValueError for an unknown id.
+        """
 
     async def note_waiting(self, recording_id: str, reason: str) -> None:
         """Say why an open recording waits (no audio yet, budget reached), using no attempt. Nothing for any other."""
@@ -133,14 +138,15 @@ class Manifest(Protocol):
     async def note_window(self, run_id: str, at: datetime, listed: ListedWindow) -> None:
         """What the listing of a window ended with."""
 
-    async def close_windows(self, before: datetime, at: datetime) -> list[Window]:
-        """Close each window that ended before ``before``, was listed with agreement and without lost rows the last
-        time, and has no open recording; the ones closed now. A closed window in which something opens again (a late
-        arrival, a requeue) is reopened by that.
+    async def close_windows(self, windows: Sequence[Window], at: datetime) -> list[Window]:
+        """Close those of ``windows`` that can be; the ones closed now.
+
+        One can be if its last listing agreed and lost no row, and no recording in it is open or failed. A closed
+        window in which something opens again (a late arrival, a requeue) is reopened by that.
         """
 
-    async def watermark(self) -> datetime | None:
-        """The end of the last closed window with no unclosed one before it; None before the first."""
+    async def unsettled(self) -> set[date]:
+        """Days of windows that are not closed, and of open recordings, whether their window is known or not."""
 
     async def closed(self, first: datetime) -> set[Window]:
         """Closed windows that start at ``first`` or later."""
@@ -151,8 +157,8 @@ class Manifest(Protocol):
     async def open_entries(self, window: Window) -> list[Entry]:
         """Entries of the window that are discovered or stored, oldest first."""
 
-    async def counts(self, window: Window, run_id: str) -> WindowCounts:
-        """Recordings of the window that this run has listed, by state."""
+    async def counts(self, run_id: str) -> RunCounts:
+        """Recordings that this run has listed, by state."""
 
     async def days(self) -> dict[date, dict[State, int]]:
         """Recordings per UTC day and state: everything the manifest knows."""

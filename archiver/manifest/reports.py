@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, func, select, tuple_, union_all
 
-from archiver.manifest.interface import Entry, RunRecord, WindowCounts
+from archiver.manifest.interface import Entry, RunCounts, RunRecord
 from archiver.manifest.rows import ENTRY, entry_of
 from archiver.manifest.schema import recordings, runs
-from archiver.model import Digest, Window
+from archiver.model import Digest
 from archiver.rules.lifecycle import State
 
 PAGE = 500
@@ -25,11 +25,7 @@ _COUNTS = (
         func.count(),
         func.sum(case((recordings.c.archived_run == bindparam("run"), 1), else_=0)),
     )
-    .where(
-        recordings.c.created_at >= bindparam("from_"),
-        recordings.c.created_at < bindparam("to"),
-        recordings.c.last_listed_run == bindparam("run"),
-    )
+    .where(recordings.c.last_listed_run == bindparam("run"))
     .group_by(recordings.c.state)
 )
 _SAME_CONTENT = (
@@ -39,7 +35,7 @@ _SAME_CONTENT = (
         recordings.c.id != bindparam("other_than"),
         recordings.c.state.in_([State.STORED.value, State.ARCHIVED.value]),
     )
-    .order_by(recordings.c.created_at)
+    .order_by(recordings.c.created_at, recordings.c.id)
     .limit(SAME_CONTENT)
 )
 _DAYS = select(recordings.c.day, recordings.c.state, func.count()).group_by(recordings.c.day, recordings.c.state)
@@ -47,15 +43,15 @@ _ENDED = select(runs).where(runs.c.ended_at.is_not(None)).order_by(runs.c.ended_
 _UNENDED = select(runs).where(runs.c.ended_at.is_(None)).order_by(runs.c.started_at.desc()).limit(1)
 
 
-def counts(connection: Connection, window: Window, run_id: str) -> WindowCounts:
-    """By state, of the window's recordings that the run has listed."""
+def counts(connection: Connection, run_id: str) -> RunCounts:
+    """By state, of the recordings that the run has listed."""
     states: dict[State, int] = {}
     mine = 0
-    for state, count, own in connection.execute(_COUNTS, {"from_": window.start, "to": window.end, "run": run_id}):
+    for state, count, own in connection.execute(_COUNTS, {"run": run_id}):
         states[State(state)] = count
         if state == State.ARCHIVED:
             mine = int(own)
-    return WindowCounts(states, mine)
+    return RunCounts(states, mine)
 
 
 def days(connection: Connection) -> dict[date, dict[State, int]]:

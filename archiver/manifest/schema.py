@@ -150,10 +150,11 @@ recordings = Table(
 )
 
 IS_OPEN = recordings.c.state.in_([state.value for state in State if state.is_open])
+IS_UNFINISHED = recordings.c.state.in_([state.value for state in State if state.is_open or state is State.FAILED])
+"""What keeps its window from being closed."""
 
 Index(
-    "ix_recordings_window",  # counts of a window and a run, from the index alone
-    recordings.c.created_at,
+    "ix_recordings_run",  # counts of a run, from the index alone
     recordings.c.last_listed_run,
     recordings.c.state,
     recordings.c.archived_run,
@@ -161,9 +162,14 @@ Index(
 Index("ix_recordings_day", recordings.c.day, recordings.c.state)  # counts per day, from the index alone
 Index(
     "ix_recordings_state", recordings.c.state, recordings.c.created_at, recordings.c.id
-)  # streams by state, what is open
-
-Index("ix_recordings_content", recordings.c.content)  # the same audio under another id
+)  # streams by state, what is open, what is unfinished in a window
+Index(
+    "ix_recordings_content",  # the same audio under other ids, oldest first: there may be thousands (silence)
+    recordings.c.content,
+    recordings.c.created_at,
+    recordings.c.id,
+    recordings.c.state,
+)
 
 events = Table(
     "events",

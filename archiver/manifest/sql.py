@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from archiver.errors import ManifestUnusable
-from archiver.manifest import integrity, listing, migrate, reports, runs, schema, sqlite, steps, windows
-from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest, RunRecord, WindowCounts
+from archiver.manifest import integrity, listing, migrate, reports, runs, schema, sqlite, steps
+from archiver.manifest import windows as listed_windows
+from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest, RunCounts, RunRecord
 from archiver.manifest.rows import chunks, some_entries
 from archiver.manifest.runlock import RunLock
 from archiver.manifest.writer import Kind, Work, Writer
@@ -160,11 +161,12 @@ class SqlManifest(Manifest):
             )
         )
 
-    async def note_attempt(self, recording_id: str, at: datetime, run_id: str, stage: str, reason: str) -> int:
-        """ValueError for an unknown id."""
+    async def note_attempt(
+        self, recording_id: str, at: datetime, run_id: str, stage: str, reason: str, *, counts: bool = True
+    ) -> int:
         return await self._write(
             lambda connection: steps.note_attempt(
-                connection, recording_id, at=at, run_id=run_id, stage=stage, reason=reason
+                connection, recording_id, at=at, run_id=run_id, stage=stage, reason=reason, counts=counts
             )
         )
 
@@ -174,26 +176,25 @@ class SqlManifest(Manifest):
 
     async def note_window(self, run_id: str, at: datetime, listed: ListedWindow) -> None:
         """A closed window whose listing now did not agree, or lost rows, is reopened."""
-        await self._write(partial(windows.note, run_id=run_id, at=at, listed=listed))
+        await self._write(partial(listed_windows.note, run_id=run_id, at=at, listed=listed))
 
-    async def close_windows(self, before: datetime, at: datetime) -> list[Window]:
-        return await self._write(partial(windows.close, before=before, at=at))
+    async def close_windows(self, windows: Sequence[Window], at: datetime) -> list[Window]:
+        return await self._write(partial(listed_windows.close, candidates=windows, at=at))
 
-    async def watermark(self) -> datetime | None:
-        """A day between two listed ones that was never listed itself stops it: it is not closed."""
-        return await self._read(windows.watermark)
+    async def unsettled(self) -> set[date]:
+        return await self._read(listed_windows.unsettled)
 
     async def open_entries(self, window: Window) -> list[Entry]:
-        return await self._read(partial(windows.open_entries, window=window))
+        return await self._read(partial(listed_windows.open_entries, window=window))
 
-    async def counts(self, window: Window, run_id: str) -> WindowCounts:
-        return await self._read(partial(reports.counts, window=window, run_id=run_id))
+    async def counts(self, run_id: str) -> RunCounts:
+        return await self._read(partial(reports.counts, run_id=run_id))
 
     async def same_content(self, digest: Digest, other_than: str) -> list[str]:
         return await self._read(partial(reports.same_content, digest=digest, other_than=other_than))
 
     async def closed(self, first: datetime) -> set[Window]:
-        return await self._read(partial(windows.closed, first=first))
+        return await self._read(partial(listed_windows.closed, first=first))
 
     async def days(self) -> dict[date, dict[State, int]]:
         return await self._read(reports.days)
@@ -205,7 +206,7 @@ class SqlManifest(Manifest):
         return await self._read(reports.last_run)
 
     async def unagreed_windows(self) -> list[ListedWindow]:
-        return await self._read(windows.unagreed)
+        return await self._read(listed_windows.unagreed)
 
     async def select(self, states: Sequence[State], ids: Sequence[str] = ()) -> AsyncIterator[Entry]:
         """Page by page, with no transaction open between pages: what changes meanwhile is seen or not."""

@@ -21,7 +21,7 @@ _ADVANCE = update(recordings).where(recordings.c.id == bindparam("of"), recordin
 _COUNT_ATTEMPT = (
     update(recordings)
     .where(recordings.c.id == bindparam("of"))
-    .values(attempts=recordings.c.attempts + 1, reason=bindparam("why"))
+    .values(attempts=recordings.c.attempts + bindparam("more"), reason=bindparam("why"))
 )
 _ATTEMPTS = select(recordings.c.attempts).where(recordings.c.id == bindparam("of"))
 _WAIT = update(recordings).where(recordings.c.id == bindparam("of"), IS_OPEN)
@@ -98,10 +98,10 @@ def _note(
 
 
 def note_attempt(
-    connection: Connection, recording_id: str, *, at: datetime, run_id: str, stage: str, reason: str
+    connection: Connection, recording_id: str, *, at: datetime, run_id: str, stage: str, reason: str, counts: bool
 ) -> int:
-    """Count it and keep its row; ValueError for an unknown id."""
-    known = connection.execute(_COUNT_ATTEMPT, {"of": recording_id, "why": reason}).rowcount
+    """Keep its row, and count it if it ``counts``; ValueError for an unknown id."""
+    known = connection.execute(_COUNT_ATTEMPT, {"of": recording_id, "why": reason, "more": int(counts)}).rowcount
     if known != 1:
         raise ValueError(f"no recording {recording_id!r} to count an attempt of")
     row = {"recording_id": recording_id, "at": at, "run_id": run_id, "stage": stage, "reason": reason}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, not_, or_, select, update
 
 from archiver.manifest.interface import Entry, ListedWindow
 from archiver.manifest.rows import ENTRY, entry_of
-from archiver.manifest.schema import IS_OPEN, recordings, windows
+from archiver.manifest.schema import IS_OPEN, IS_UNFINISHED, recordings, windows
 from archiver.model import Window
 
 _THIS = and_(windows.c.start_at == bindparam("from_"), windows.c.end_at == bindparam("to"))
 _OPEN_INSIDE = exists().where(
     IS_OPEN, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
+)
+_UNFINISHED_INSIDE = exists().where(
+    IS_UNFINISHED, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
 )
 _COMPLETE = and_(windows.c.agreed, windows.c.bad_rows == 0)
 
@@ -24,13 +28,13 @@ _REOPEN = _UNCLOSE.where(
     windows.c.start_at <= bindparam("last"), windows.c.end_at > bindparam("first"), _OPEN_INSIDE
 ).values(closed_at=None, reopened_at=bindparam("now"))
 _REOPEN_DOUBTED = _UNCLOSE.where(_THIS, not_(_COMPLETE)).values(closed_at=None, reopened_at=bindparam("now"))
-_CLOSABLE = (
-    select(windows.c.start_at, windows.c.end_at)
-    .where(windows.c.closed_at.is_(None), windows.c.end_at <= bindparam("before"), _COMPLETE, not_(_OPEN_INSIDE))
-    .order_by(windows.c.start_at, windows.c.end_at)
+_CLOSE = (
+    update(windows)
+    .where(_THIS, windows.c.closed_at.is_(None), _COMPLETE, not_(_UNFINISHED_INSIDE))
+    .values(closed_at=bindparam("now"))
 )
-_CLOSE = update(windows).where(_THIS).values(closed_at=bindparam("now"))
-_ALL = select(windows.c.start_at, windows.c.end_at, windows.c.closed_at).order_by(windows.c.start_at, windows.c.end_at)
+_UNCLOSED = select(windows.c.start_at).where(windows.c.closed_at.is_(None))
+_OPEN_DAYS = select(recordings.c.day).where(IS_OPEN).distinct()
 _CLOSED = select(windows.c.start_at, windows.c.end_at).where(
     windows.c.start_at >= bindparam("first"), windows.c.closed_at.is_not(None)
 )
@@ -69,28 +73,19 @@ def reopen(connection: Connection, first: datetime, last: datetime, at: datetime
     connection.execute(_REOPEN, {"first": first, "last": last, "now": at})
 
 
-def close(connection: Connection, before: datetime, at: datetime) -> list[Window]:
-    """Close what can be closed; the windows closed now, oldest first."""
-    found = [Window(start, end) for start, end in connection.execute(_CLOSABLE, {"before": before})]
-    if found:
-        connection.execute(_CLOSE, [{"from_": window.start, "to": window.end, "now": at} for window in found])
-    return found
+def close(connection: Connection, candidates: Sequence[Window], at: datetime) -> list[Window]:
+    """Close what can be closed; the windows closed now, in the order given."""
+    return [
+        window
+        for window in candidates
+        if connection.execute(_CLOSE, {"from_": window.start, "to": window.end, "now": at}).rowcount
+    ]
 
 
-def watermark(connection: Connection) -> datetime | None:
-    """The end of the closed windows that follow each other without a gap, from the first window on.
-
-    A day that was never listed is a gap: nobody knows that nothing is missing there.
-    """
-    mark: datetime | None = None
-    with connection.execute(_ALL) as rows:
-        for start, end, closed_at in rows:
-            if closed_at is None:
-                return mark if mark is None else min(mark, start)
-            if mark is not None and start > mark:
-                return mark
-            mark = end if mark is None else max(mark, end)
-    return mark
+def unsettled(connection: Connection) -> set[date]:
+    """Days of unclosed windows and of open recordings."""
+    days = {start.date() for (start,) in connection.execute(_UNCLOSED)}
+    return days | {day for (day,) in connection.execute(_OPEN_DAYS)}
 
 
 def closed(connection: Connection, first: datetime) -> set[Window]:

@@ -15,6 +15,7 @@ def refusal(url: str, allowed_hosts: Sequence[str], allow_insecure_loopback: boo
     where the configuration says so.
     """
     try:
+        url.encode()
         parts = urlsplit(url)
         host = (parts.hostname or "").lower().rstrip(".")
         _ = parts.port  # raises for a port that is no number

@@ -19,8 +19,8 @@ SAFETY = timedelta(seconds=2)
 
 def deadline_of(url: str) -> datetime | None:
     """When the link dies, in UTC on the signer's clock; None if the URL states no readable end."""
-    query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     try:
+        query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         if "x-amz-date" in query and "x-amz-expires" in query:
             signed = datetime.strptime(query["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
             return signed + min(timedelta(seconds=int(query["x-amz-expires"])), LONGEST_LIFE)

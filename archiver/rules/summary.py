@@ -7,6 +7,8 @@ from typing import Any
 
 from archiver.errors import ExitCode
 
+SIGNALS = ("SIGINT", "SIGTERM")
+
 
 @dataclass(slots=True)
 class Summary:
@@ -45,6 +47,8 @@ class Summary:
     """Open recordings that the source was to keep for 60 days, and that are past them."""
     bugs: int = 0
     """Recordings that met an unexpected error."""
+    fatal: ExitCode | None = None
+    """What ended the run early: CREDENTIALS, DESTINATION, …"""
     stopped: str = ""
     """``budget``, ``SIGINT``, ``SIGTERM``, or nothing."""
 
@@ -66,12 +70,16 @@ class Summary:
         """The first that applies, in the order of the contract."""
         if self.bugs:
             return ExitCode.BUG
-        if self.stopped in ("SIGINT", "SIGTERM"):
+        if self.fatal in (ExitCode.CREDENTIALS, ExitCode.DESTINATION):
+            return self.fatal
+        if self.stopped in SIGNALS:
             return ExitCode[self.stopped]
         if self.conflicts:
             return ExitCode.INTEGRITY
         if self.quarantined or self.unavailable or self.forgotten or self.rows_unreadable:
             return ExitCode.NEEDS_A_PERSON
+        if self.fatal is not None:
+            return self.fatal
         at_budget = self.stopped == "budget"
         if self.left or self.failed or self.windows_disagreed or self.vanished or (self.pending and not at_budget):
             return ExitCode.INCOMPLETE
@@ -84,5 +92,6 @@ class Summary:
         counts = asdict(self)
         head = {"type": "summary", "run_id": counts.pop("run_id"), "windows": counts.pop("windows")}
         seconds = round(counts.pop("seconds"), 3)
+        counts.pop("fatal")  # the exit code tells it, and the error that is printed
         complete = self.exit_code is ExitCode.COMPLETE
         return {**head, "listed": self.listed, **counts, "seconds": seconds, "complete": complete}

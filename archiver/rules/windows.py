@@ -16,26 +16,32 @@ def days(first: date, last: date) -> list[Window]:
     return [Window.of_day(first + timedelta(days=n)) for n in range((last - first).days + 1)]
 
 
-def first_due(now: datetime, watermark: datetime | None, since: date | None, lookback_days: int) -> date:
-    """The first day that a run without dates may have to list.
-
-    ``since`` counts while there is no watermark; without either, the run goes back as far as the source does.
-    """
-    today = now.astimezone(UTC).date()
-    lookback = today - timedelta(days=lookback_days)
-    if watermark is not None:
-        return min(watermark.astimezone(UTC).date(), lookback)
-    return today - SOURCE_RETENTION if since is None else min(since, today)
-
-
-def scheduled(now: datetime, first: date, closed: Collection[Window], lookback_days: int) -> list[Window]:
+def due(
+    now: datetime, since: date | None, lookback_days: int, closed: Collection[Window], unsettled: Collection[date]
+) -> list[Window]:
     """The windows of a run without dates, oldest first: those nearest to being lost at the source come first.
 
-    Everything from ``first`` to today that is not closed, and the lookback, closed or not.
+    Every day since ``since`` (None: since the source can still tell) that is not closed; the lookback, closed or not;
+    and each day of ``unsettled``, however old.
     """
     today = now.astimezone(UTC).date()
     settled = settled_before(now, lookback_days)
-    return [window for window in days(first, today) if window.start >= settled or window not in closed]
+    first = min(first_day(now, since), settled.date())
+    listed = {window for window in days(first, today) if window.start >= settled or window not in closed}
+    return sorted(listed | {Window.of_day(day) for day in unsettled if day <= today})
+
+
+def first_day(now: datetime, since: date | None) -> date:
+    """The first day that has to be archived: ``since``, or else as far back as the source goes."""
+    today = now.astimezone(UTC).date()
+    return today - SOURCE_RETENTION if since is None else min(since, today)
+
+
+def watermark(now: datetime, since: date | None, closed: Collection[Window], unsettled: Collection[date]) -> datetime:
+    """Before it every window is closed."""
+    today = now.astimezone(UTC).date()
+    open_days = [window.day for window in days(first_day(now, since), today) if window not in closed]
+    return Window.of_day(min([*open_days, *unsettled, today])).start
 
 
 def settled_before(now: datetime, lookback_days: int) -> datetime:

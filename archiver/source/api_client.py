@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import anyio
 import httpx2
@@ -40,6 +41,7 @@ class ApiClient:
         trust: ssl.SSLContext,
     ) -> None:
         self._token = token
+        self._host = urlsplit(base_url).netloc
         self._query_auth = query_auth
         self._server_clock = server_clock
         # Paced per second: a bucket of a whole minute would let two minutes' worth through within one.
@@ -56,7 +58,7 @@ class ApiClient:
         try:
             status, _, _ = await self._get(path, {})
         except (httpx2.HTTPError, TimeoutError) as error:
-            raise SourceFailed(f"{path}: {_words(error)}", "check source.base_url and the network") from None
+            raise SourceFailed(f"{self._host}: {_words(error)}", "check source.base_url and the network") from None
         return status
 
     async def aclose(self) -> None:
@@ -78,7 +80,7 @@ class ApiClient:
             except UnusableAnswer as error:
                 trouble = str(error)
             except (httpx2.HTTPError, TimeoutError) as error:
-                trouble = _words(error)
+                trouble = f"{self._host}: {_words(error)}"
             failures += 1
             decision = LISTING.decide(failures, random.random(), retry_after)  # noqa: S311 - jitter, no secret
             if isinstance(decision, GiveUp):
@@ -126,7 +128,7 @@ def seconds_to_wait(retry_after: str | None, server_clock: ServerClock) -> float
     """``Retry-After`` as seconds, from a number or an HTTP date (RFC 9110, 10.2.3); None if there is none."""
     if retry_after is None:
         return None
-    if retry_after.strip().isdigit():
+    if retry_after.isascii() and retry_after.strip().isdigit():
         return float(retry_after)
     moment = _http_date(retry_after)
     return None if moment is None else max(0.0, (moment - server_clock.now()).total_seconds())
@@ -135,7 +137,7 @@ def seconds_to_wait(retry_after: str | None, server_clock: ServerClock) -> float
 def _http_date(text: str | None) -> Any:
     try:
         moment = parsedate_to_datetime(text) if text else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
     return moment if moment is not None and moment.tzinfo is not None else None
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
 """Between two pieces of a body; the whole is bounded by ``longest_transfer``."""
+HEADERS_TIMEOUT = 60.0
+"""Seconds until the head of an answer is complete, however slowly it drips; so long for a refusal's body, too."""
 SLOWEST = 4 * 2**10
 """Bytes per second: below that a transfer is cut off."""
 CHECKSUM_HEADERS = {"md5": "Content-MD5", "sha1": "x-amz-checksum-sha1", "sha256": "x-amz-checksum-sha256"}
@@ -68,17 +70,18 @@ class AudioOrigin:
         if reason := refusal(link.url, self._audio_hosts, self._allow_insecure_loopback):
             return LinkRefused(reason, permanent=True)
         try:
-            async with self._http.stream("GET", link.url) as response:
-                if response.status_code != 200:
-                    return await self._refused(response)
-                with anyio.fail_after(longest_transfer(_declared_length(response))):
+            with anyio.fail_after(HEADERS_TIMEOUT) as bound:
+                async with self._http.stream("GET", link.url) as response:
+                    if response.status_code != 200:
+                        return await self._refused(response)
+                    bound.deadline = anyio.current_time() + longest_transfer(_declared_length(response))
                     return await _receive(response, sink)
         except httpx2.InvalidURL:
             return LinkRefused("the link is not a URL", permanent=True)
         except TimeoutError:
             return FetchFailed("the transfer took too long")
         except httpx2.HTTPError as error:
-            return FetchFailed(_words(error))
+            return FetchFailed(_words(error), outage=isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout))
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -94,7 +97,8 @@ class AudioOrigin:
         if status in (404, 410):
             return AudioGone(words)
         if status in (206, 408, 425, 429) or status >= 500:
-            return FetchFailed(words, seconds_to_wait(response.headers.get("Retry-After"), self._server_clock))
+            wait = seconds_to_wait(response.headers.get("Retry-After"), self._server_clock)
+            return FetchFailed(words, wait, outage=status in (429, 502, 503, 504))
         return LinkRefused(f"{words}, a redirect, which is never followed" if 300 <= status < 400 else words)
 
 

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+UNSAID = object()
+
 
 class UnusableAnswer(Exception):
     """A 200 that is not a report: an error status, HTML, half a document. Its text is safe to print."""
@@ -33,12 +35,14 @@ class Envelope:
     """Members of the list that are no objects."""
     total: int | None
     last_page: int | None
+    more: bool | None
+    """Whether it names a next page (which is looked at, never followed); None where a paged answer does not say."""
 
 
 def unwrap(body: bytes) -> Envelope:
     """Read one answer of a report; UnusableAnswer says why it cannot be."""
     try:
-        answer = json.loads(body)
+        answer = json.loads(body, parse_float=_float, parse_int=_int, parse_constant=str)
     except (ValueError, RecursionError):
         start = body.lstrip()[:1]
         raise UnusableAnswer("the answer is HTML or XML" if start == b"<" else "the answer is not whole JSON") from None
@@ -48,31 +52,44 @@ def unwrap(body: bytes) -> Envelope:
         raise UnusableAnswer(f"the answer has status {str(answer.get('status'))[:40]!r}")
     data, meta = answer.get("data"), answer.get("meta")
     if isinstance(meta, dict):
-        return _envelope("resource", data, meta)
+        links = answer.get("links")
+        return _envelope("resource", data, meta, links.get("next", UNSAID) if isinstance(links, dict) else UNSAID)
     if isinstance(data, dict) and "data" in data:
-        return _envelope("paged", data["data"], data)
+        return _envelope("paged", data["data"], data, data.get("next_page_url", UNSAID))
     if isinstance(data, list):
-        return _envelope("flat", data, {})
+        return _envelope("flat", data, {}, None)
     raise UnusableAnswer(f"'data' is {_word(answer)} and no total says that there is nothing")
 
 
-def _envelope(dialect: str, data: object, paging: Mapping[str, Any]) -> Envelope:
+def _envelope(dialect: str, data: object, paging: Mapping[str, Any], next_page: object) -> Envelope:
+    more = None if next_page is UNSAID else next_page is not None
     total, last_page = _count(paging.get("total")), _count(paging.get("last_page"))
     if not data and total == 0:  # {}, null, [] or nothing at all, and the source says that this is right
-        return Envelope(dialect, (), 0, 0, last_page)
+        return Envelope(dialect, (), 0, 0, last_page, more)
     if not isinstance(data, list):
         raise UnusableAnswer(f"'data' holds {type(data).__name__} where a total of {total} rows is stated")
     if last_page is None and total is not None:
-        last_page = math.ceil(total / max(1, len(data)))
+        last_page = -(-total // max(1, len(data)))
     rows = tuple(row for row in data if isinstance(row, dict))
-    return Envelope(dialect, rows, len(data) - len(rows), total, last_page)
+    return Envelope(dialect, rows, len(data) - len(rows), total, last_page, more)
 
 
 def _count(value: object) -> int | None:
-    """A count, which PHP may send as a string; None for anything else."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+    """A count, which PHP may send as a string; None for anything else, and for what nobody can count."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15 else None
+
+
+def _float(text: str) -> float | str:
+    """A number that is none in JSON once it was read (1e999) stays the text that it was."""
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+def _int(text: str) -> int | str:
+    """So does one whose length no integer should have."""
+    return int(text) if len(text) <= 64 else text
 
 
 def _word(answer: Mapping[str, Any]) -> str:

@@ -96,6 +96,8 @@ class FetchFailed:
     reason: str
     retry_after: float | None = None
     """Seconds the origin asked us to wait."""
+    outage: bool = False
+    """True where the origin is overloaded or down (429, 5xx, unreachable): no fault of this audio."""
 
 
 FetchOutcome = Fetched | LinkExpired | LinkRefused | AudioGone | FetchFailed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic
@@ -54,11 +53,11 @@ class ReportListing(Generic[RowT]):
             previous = books
 
     async def _one_pass(self, books: ListingPass) -> AsyncGenerator[Page[RowT], None]:
-        number, last_page = 1, None
-        while books.wants_page(number, last_page):
+        number = 1
+        while books.wants_page(number):
             envelope = await self._fetch(number)
-            last_page = envelope.last_page
-            books.add([identity(row) for row in envelope.rows], envelope.total)
+            ids = [identity(row) for row in envelope.rows]
+            books.add(ids, envelope.total, envelope.last_page, envelope.more)
             yield self._page(number, envelope)
             number += 1
 
@@ -70,15 +69,25 @@ class ReportListing(Generic[RowT]):
 
     def _page(self, number: int, envelope: Envelope) -> Page[RowT]:
         rows: list[RowT] = []
-        bad_rows = [BadRow(None, "the row is no object", {}, lost=True)] * envelope.not_rows
+        bad_rows = [
+            BadRow(None, "the row is no object", {"page": number, "number": each}, lost=True)
+            for each in range(envelope.not_rows)
+        ]
         for raw in envelope.rows:
-            row, problems = self._read(raw)
+            row, problems = self._read_row(raw)
             inside = row is not None and moment_of(row) in self._window
             if row is not None and inside:
                 rows.append(row)
             if row is None or inside:
                 bad_rows.extend(problems)
         return Page(number, tuple(rows), tuple(bad_rows), envelope.dialect, envelope.total)
+
+    def _read_row(self, raw: Mapping[str, Any]) -> tuple[RowT | None, list[BadRow]]:
+        try:
+            return self._read(raw)
+        except Exception as error:
+            # Whatever a row holds that we did not think of: it is told and counted, and the others are read.
+            return None, [BadRow(None, f"the row cannot be read ({type(error).__name__})", {}, lost=True)]
 
 
 def moment_of(row: Recording | Call) -> datetime:
@@ -90,5 +99,5 @@ def identity(row: Mapping[str, Any]) -> str:
     """The row's id; where it has none, a digest of what else it says, links left out since they change."""
     if isinstance(row.get("id"), str | int):
         return str(row["id"])
-    rest = {name: value for name, value in row.items() if name != "audio"}
-    return "row:" + hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()
+    rest = sorted((name, str(value)) for name, value in row.items() if name != "audio")
+    return "row:" + hashlib.sha256(repr(rest).encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Mapping
@@ -16,19 +17,24 @@ DURATION = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d)")
 UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)(?:[^\s/@?#]*@)?([^\s?#]*)(?:[?#]\S*)?")
 """Anywhere in a text: scheme, credentials (dropped), host and path, query and fragment (dropped)."""
-SIGNED_PARAMETER = re.compile(r"(?i)[?&]?\b(?:x-amz-[a-z0-9-]+|signature|awsaccesskeyid|access_token)=[^&\s]*")
-"""What makes a link a credential, should it stand outside of anything that looks like a URL."""
+SIGNED_PARAMETER = re.compile(
+    r"(?i)(?:[?&]|%(?:25)?3f|%(?:25)?26)?(?:x-amz-[a-z0-9-]{1,40}|awsaccesskeyid|access_token)(?:=|%(?:25)?3d)\S*"
+    r"|(?i:[?&]|%(?:25)?3f|%(?:25)?26)signature(?:=|%(?:25)?3d)\S*"
+)
+"""What makes a link a credential, should it stand outside of anything that looks like a URL, or percent-encoded."""
+ROW_LIMIT = 64 * 2**10
+"""Characters of a row as JSON; its longest fields are left out beyond that, and it is said which."""
+DEPTH_LIMIT = 32
 ID_LIMIT = 2_000
 """Characters: what is longer is no id."""
 
 
 def read_recording(raw: Mapping[str, Any], zone: tzinfo) -> tuple[Recording | None, list[BadRow]]:
     """A recordings row: the recording, if its id and time can be read, and what could not be."""
-    row = without_links(raw)
+    row, problems = kept_row(raw)
     recording_id = _identifier(raw.get("id"))
     if recording_id is None:
         return None, [BadRow(None, "the row has no id", row, lost=True)]
-    problems = []
     created_at = read_time(raw.get("created_at"), zone)
     if created_at is None:
         created_at = time_of_uuid(recording_id)
@@ -55,11 +61,10 @@ def read_recording(raw: Mapping[str, Any], zone: tzinfo) -> tuple[Recording | No
 
 def read_call(raw: Mapping[str, Any], zone: tzinfo) -> tuple[Call | None, list[BadRow]]:
     """A call log row, likewise."""
-    row = without_links(raw)
+    row, problems = kept_row(raw)
     call_id = _identifier(raw.get("id"))
     if call_id is None:
         return None, [BadRow(None, "the row has no id", row, lost=True)]
-    problems = []
     start_at = read_time(raw.get("start_at"), zone)
     if start_at is None:
         start_at = time_of_uuid(call_id)
@@ -107,19 +112,43 @@ def time_of_uuid(text: str) -> datetime | None:
         return None
 
 
+def kept_row(raw: Mapping[str, Any]) -> tuple[Row, list[BadRow]]:
+    """The row as it is kept, and what of it was too much to keep."""
+    row = dict(without_links(raw))
+    sizes = {name: len(json.dumps(value)) + len(name) for name, value in row.items()}
+    dropped = []
+    total = sum(sizes.values())
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        if total <= ROW_LIMIT:
+            break
+        total -= sizes[name]
+        dropped.append(name[:40])
+        del row[name]
+    if not dropped:
+        return row, []
+    said = f"the row is too long to keep whole: left out {', '.join(dropped[:5])}"
+    return row, [BadRow(_identifier(raw.get("id")), said, row, lost=False)]
+
+
 def without_links(row: Mapping[str, Any]) -> Row:
     """The row verbatim, except that every URL in it, at any depth, is cut down to scheme, host and path."""
-    return {str(name): _without_links(value) for name, value in row.items()}
+    return {_text(name): _without_links(value, 1) for name, value in row.items()}
 
 
-def _without_links(value: Any) -> Any:
+def _without_links(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        return SIGNED_PARAMETER.sub("", URL.sub(r"\1\2", value))
+        return _text(value)
+    if isinstance(value, list | dict) and depth >= DEPTH_LIMIT:
+        return "(nested too deeply to keep)"
     if isinstance(value, list):
-        return [_without_links(member) for member in value]
+        return [_without_links(member, depth + 1) for member in value]
     if isinstance(value, dict):
-        return {str(name): _without_links(member) for name, member in value.items()}
+        return {_text(name): _without_links(member, depth + 1) for name, member in value.items()}
     return value
+
+
+def _text(text: str) -> str:
+    return SIGNED_PARAMETER.sub("", URL.sub(r"\1\2", text))
 
 
 def _identifier(value: object) -> str | None:

@@ -17,6 +17,7 @@ DAY = Window.of_day(NOW.date() - timedelta(days=5))
 RUN = "run-1"
 SHA256 = Digest("sha256", "ab" * 32)
 SHA512 = Digest("sha512", "cd" * 64)
+CONTENT = Digest("sha256", "ef" * 32)
 
 
 def recording(name: str, offset: timedelta = timedelta(), window: Window = DAY, **row: Any) -> Recording:

@@ -36,9 +36,9 @@ async def test_a_sound_manifest_has_nothing_to_say(sound: SqlManifest) -> None:
         (
             "INSERT INTO windows SELECT '2026-09-17 00:00:00.000000', '2026-09-17 12:00:00.000000', "
             "created_at, created_at, 'r', 1, '', 1, 0, created_at, NULL FROM recordings LIMIT 1",
-            "is closed with something open or doubtful in it",
+            "is closed with something unfinished or doubtful in it",
         ),
-        ("UPDATE windows SET closed_at = last_listed_at", "is closed with something open or doubtful in it"),
+        ("UPDATE windows SET closed_at = last_listed_at", "is closed with something unfinished or doubtful in it"),
     ],
 )
 async def test_a_contradiction_is_found(sound: SqlManifest, ask: Ask, damage: str, said: str) -> None:
@@ -46,3 +46,12 @@ async def test_a_contradiction_is_found(sound: SqlManifest, ask: Ask, damage: st
     ask(damage)
     found = await sound.integrity()
     assert any(said in each for each in found), found
+
+
+@pytest.mark.parametrize("state", list(State))
+async def test_a_closed_window_holds_nothing_unfinished(manifest: SqlManifest, ask: Ask, state: State) -> None:
+    await bring(manifest, "a", state)
+    await manifest.note_window(RUN, NOW, listed())
+    ask("UPDATE windows SET closed_at = last_listed_at")
+    unfinished = state.is_open or state is State.FAILED
+    assert len(await manifest.integrity()) == unfinished

@@ -12,15 +12,24 @@ from archiver.manifest.sql import SqlManifest
 from archiver.manifest.writer import Kind
 from archiver.rules.lifecycle import State
 
-from .build import DAY, NOW, RUN
+from .build import DAY, NOW, RUN, SHA256
 
 pytestmark = pytest.mark.anyio
 
 WINDOW = {"from_": DAY.start, "to": DAY.end}
 RANGE = "INDEX ix_recordings_state (state=? AND created_at>? AND created_at<?)"
+COVERED = f"SEARCH recordings USING COVERING {RANGE}"
+READ_WHOLE = ("days",)
 HOT: list[tuple[str, Any, dict[str, Any], list[str], bool]] = [
     # name, statement, parameters, what the plan must say, whether it may sort (a window's or a page's rows at most)
-    ("counts", reports._COUNTS, {**WINDOW, "run": RUN}, ["COVERING INDEX ix_recordings_window"], True),
+    ("counts", reports._COUNTS, {"run": RUN}, ["COVERING INDEX ix_recordings_run (last_listed_run=?)"], False),
+    (
+        "same content",
+        reports._SAME_CONTENT,
+        {"digest": str(SHA256), "other_than": "a"},
+        ["COVERING INDEX ix_recordings_content (content=?)"],
+        False,
+    ),
     ("days", reports._DAYS, {}, ["COVERING INDEX ix_recordings_day"], False),
     (
         "oldest open",
@@ -30,7 +39,9 @@ HOT: list[tuple[str, Any, dict[str, Any], list[str], bool]] = [
         True,
     ),
     ("open entries", windows._OPEN_ENTRIES, WINDOW, [RANGE], True),
-    ("closable", windows._CLOSABLE, {"before": NOW}, [RANGE], False),
+    ("close", windows._CLOSE, {**WINDOW, "now": NOW}, ["windows_1 (start_at=? AND end_at=?)", COVERED], False),
+    ("open days", windows._OPEN_DAYS, {}, ["INDEX ix_recordings_state (state=?)"], True),
+    ("closed", windows._CLOSED, {"first": NOW}, ["windows_1 (start_at>?)"], False),
     ("reopen", windows._REOPEN, {"first": NOW, "last": NOW, "now": NOW}, [RANGE], False),
     ("advance", steps._ADVANCE, {"of": "a", "expected": "stored", "reason": "x"}, ["_recordings_1 (id=?)"], False),
     ("wait", steps._WAIT, {"of": "a", "reason": "x"}, ["_recordings_1 (id=?)"], False),
@@ -71,5 +82,7 @@ async def test_hot_queries_use_their_index(
     for part in expected:
         assert part in plan, plan
     assert "SCAN recordings\n" not in plan + "\n"
+    assert "SCAN recordings" not in plan or name in READ_WHOLE, plan
+    assert "MULTI-INDEX" not in plan, plan
     if not may_sort:
         assert "TEMP B-TREE" not in plan, plan

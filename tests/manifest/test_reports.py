@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from archiver.manifest import reports
-from archiver.manifest.interface import Change, Entry, RunRecord, WindowCounts
+from archiver.manifest.interface import Change, Entry, RunCounts, RunRecord
 from archiver.manifest.sql import SqlManifest
-from archiver.model import Window
+from archiver.model import Digest, Window
 from archiver.rules.lifecycle import Event, State
 
-from .build import DAY, NOW, RUN, SHA512, bring, listed, names, recording, stored
+from .build import CONTENT, DAY, NOW, RUN, SHA256, SHA512, bring, listed, names, recording, stored
 from .conftest import Ask
 
 pytestmark = pytest.mark.anyio
@@ -29,21 +29,43 @@ async def test_mine_is_what_this_run_archived_through_a_transfer(manifest: SqlMa
     await bring(manifest, "bad", State.QUARANTINED)
     await bring(manifest, "tomorrow", State.ARCHIVED, NEXT)
     await manifest.note_listed(RUN, NOW, [recording("before"), recording("restored")])
-    expected = {State.ARCHIVED: 4, State.QUARANTINED: 1}
-    assert await manifest.counts(DAY, RUN) == WindowCounts(expected, mine=1)
+    expected = {State.ARCHIVED: 5, State.QUARANTINED: 1}
+    assert await manifest.counts(RUN) == RunCounts(expected, mine=2)
 
 
 async def test_counts_are_of_what_the_run_has_listed(manifest: SqlManifest) -> None:
     await bring(manifest, "a", State.ARCHIVED, run="run-0")
     await bring(manifest, "b", State.DISCOVERED)
-    assert await manifest.counts(DAY, RUN) == WindowCounts({State.DISCOVERED: 1})
-    assert await manifest.counts(DAY, "run-9") == WindowCounts({})
+    assert await manifest.counts(RUN) == RunCounts({State.DISCOVERED: 1})
+    assert await manifest.counts("run-0") == RunCounts({State.ARCHIVED: 1}, mine=1)
+    assert await manifest.counts("run-9") == RunCounts({})
+
+
+async def test_counts_do_not_ask_of_which_day_a_recording_is(manifest: SqlManifest) -> None:
+    far = [Window.of_day(date(2019, 2, 28)), DAY, NEXT, Window.of_day(date(2031, 1, 1))]
+    for number, window in enumerate(far):
+        await bring(manifest, f"archived-{number}", State.ARCHIVED, window)
+        await bring(manifest, f"failed-{number}", State.FAILED, window)
+        await bring(manifest, f"other-{number}", State.ARCHIVED, window, run="run-0")
+    assert await manifest.counts(RUN) == RunCounts({State.ARCHIVED: 4, State.FAILED: 4}, mine=4)
+    assert await manifest.counts("run-0") == RunCounts({State.ARCHIVED: 4}, mine=4)
+
+
+async def test_a_recording_listed_again_counts_for_the_newer_run_alone(manifest: SqlManifest) -> None:
+    await bring(manifest, "a", State.ARCHIVED, run="run-0")
+    await manifest.note_listed(RUN, NOW, [recording("a")])
+    assert await manifest.counts("run-0") == RunCounts({})
+    assert await manifest.counts(RUN) == RunCounts({State.ARCHIVED: 1}, mine=0)
 
 
 async def test_an_archived_one_that_drifted_is_mine_only_once_archived_again(manifest: SqlManifest) -> None:
     await bring(manifest, "a", State.ARCHIVED)
     await manifest.advance("a", State.ARCHIVED, Event.DRIFTED, NOW, None, Change())
-    assert await manifest.counts(DAY, RUN) == WindowCounts({State.DISCOVERED: 1})
+    assert await manifest.counts(RUN) == RunCounts({State.DISCOVERED: 1})
+    await manifest.advance("a", State.DISCOVERED, Event.UPLOADED, NOW, RUN, Change())
+    assert await manifest.counts(RUN) == RunCounts({State.STORED: 1})
+    await manifest.advance("a", State.STORED, Event.SEALED, NOW, RUN, Change())
+    assert await manifest.counts(RUN) == RunCounts({State.ARCHIVED: 1}, mine=1)
 
 
 async def test_days_know_everything(manifest: SqlManifest) -> None:
@@ -126,6 +148,7 @@ async def test_restore_brings_back_an_entry_whose_events_say_so(manifest: SqlMan
         grade="verified",
         audio=stored("recordings/a.mp3", "v1"),
         sha512=SHA512,
+        content=CONTENT,
         sidecar=stored("recordings/a.vcon.json"),
     )
     assert await manifest.restore(entry, {"id": "a", "duration": 12.5}, NOW, None)
@@ -140,10 +163,60 @@ async def test_a_restored_recording_is_not_fetched_again_when_the_source_lists_i
     await manifest.restore(entry, {"id": "a"}, NOW, None)
     await manifest.note_window(RUN, NOW, listed(DAY))
     assert await manifest.note_listed(RUN, NOW, [recording("a")]) == {"a": entry}
-    assert await manifest.close_windows(NOW, NOW) == [DAY]
+    assert await manifest.close_windows([DAY], NOW) == [DAY]
 
 
 async def test_restore_does_not_touch_what_is_known(manifest: SqlManifest) -> None:
     before = await bring(manifest, "a", State.QUARANTINED)
     assert not await manifest.restore(Entry("a", DAY.start, 1.0, State.ARCHIVED, 0, ""), {}, NOW, None)
     assert await manifest.entries(["a"]) == {"a": before}
+
+
+async def with_content(manifest: SqlManifest, name: str, state: State, offset: timedelta, content: Digest) -> None:
+    entry = Entry(name, DAY.start + offset, 1.0, state, 0, "", content=content)
+    assert await manifest.restore(entry, {}, NOW, None)
+
+
+@pytest.mark.parametrize("state", list(State))
+async def test_the_same_content_is_named_of_stored_and_archived_others_only(
+    manifest: SqlManifest, state: State
+) -> None:
+    await with_content(manifest, "self", State.ARCHIVED, HOUR, CONTENT)
+    await with_content(manifest, "other", state, 2 * HOUR, CONTENT)
+    named = ["other"] if state in (State.STORED, State.ARCHIVED) else []
+    assert await manifest.same_content(CONTENT, "self") == named
+    assert await manifest.same_content(CONTENT, "other") == ["self"], "whatever state it is in itself"
+    assert await manifest.same_content(CONTENT, "nobody") == ["self", *named]
+
+
+async def test_other_content_or_none_is_not_the_same(manifest: SqlManifest) -> None:
+    await bring(manifest, "none", State.ARCHIVED)
+    await with_content(manifest, "a", State.ARCHIVED, HOUR, SHA256)
+    await with_content(manifest, "b", State.ARCHIVED, HOUR, SHA512)
+    assert await manifest.same_content(CONTENT, "x") == []
+    assert await manifest.same_content(SHA256, "x") == ["a"]
+    assert await manifest.same_content(SHA256, "a") == []
+
+
+async def test_the_same_content_oldest_first_and_at_most_ten(manifest: SqlManifest) -> None:
+    assert reports.SAME_CONTENT == 10
+    for number in (7, 3, 11, 0, 5, 9, 1, 4, 10, 2, 8, 6):
+        await with_content(manifest, f"r{number:02}", State.ARCHIVED, (12 - number // 2) * HOUR, CONTENT)
+    expected = sorted((f"r{number:02}" for number in range(12)), key=lambda name: (12 - int(name[1:]) // 2, name))
+    assert await manifest.same_content(CONTENT, "x") == expected[:10]
+    assert await manifest.same_content(CONTENT, expected[0]) == expected[1:11]
+
+
+async def test_content_follows_the_recording_through_its_states(manifest: SqlManifest) -> None:
+    await manifest.note_listed(RUN, NOW, [recording("a")])
+    await manifest.advance("a", State.DISCOVERED, Event.UPLOADED, NOW, RUN, Change(content=CONTENT))
+    assert await manifest.same_content(CONTENT, "b") == ["a"]
+    sealed = await manifest.advance("a", State.STORED, Event.SEALED, NOW, RUN, Change())
+    assert sealed is not None
+    assert sealed.content == CONTENT
+    assert await manifest.same_content(CONTENT, "b") == ["a"]
+    await manifest.advance("a", State.ARCHIVED, Event.DRIFTED, NOW, RUN, Change())
+    assert await manifest.same_content(CONTENT, "b") == []
+    await manifest.advance("a", State.DISCOVERED, Event.UPLOADED, NOW, RUN, Change(content=SHA256))
+    assert await manifest.same_content(CONTENT, "b") == []
+    assert await manifest.same_content(SHA256, "b") == ["a"]

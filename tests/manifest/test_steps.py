@@ -11,7 +11,7 @@ from archiver.manifest.interface import Change
 from archiver.manifest.sql import SqlManifest
 from archiver.rules.lifecycle import TRANSITIONS, Event, State
 
-from .build import DAY, NOW, RUN, SHA512, bring, listed, recording, stored
+from .build import CONTENT, DAY, NOW, RUN, SHA512, bring, listed, recording, stored
 from .conftest import Ask
 
 pytestmark = pytest.mark.anyio
@@ -56,13 +56,16 @@ async def test_a_step_from_another_state_than_expected_is_refused_by_value(manif
 
 async def test_what_an_upload_brings_is_kept_and_the_draft_goes_with_the_seal(manifest: SqlManifest) -> None:
     await bring(manifest, "a", State.DISCOVERED)
-    change = Change(grade="verified", audio=stored("recordings/a.mp3", "v1"), sha512=SHA512, draft=b"{}")
+    change = Change(
+        grade="verified", audio=stored("recordings/a.mp3", "v1"), sha512=SHA512, content=CONTENT, draft=b"{}"
+    )
     uploaded = await manifest.advance("a", State.DISCOVERED, Event.UPLOADED, NOW, RUN, change)
     assert uploaded is not None
-    assert (uploaded.grade, uploaded.audio, uploaded.sha512, uploaded.draft) == (
+    assert (uploaded.grade, uploaded.audio, uploaded.sha512, uploaded.content, uploaded.draft) == (
         "verified",
         stored("recordings/a.mp3", "v1"),
         SHA512,
+        CONTENT,
         b"{}",
     )
     sealed = await manifest.advance(
@@ -72,6 +75,7 @@ async def test_what_an_upload_brings_is_kept_and_the_draft_goes_with_the_seal(ma
     assert sealed.draft is None
     assert sealed.audio == uploaded.audio
     assert sealed.sha512 == SHA512
+    assert sealed.content == CONTENT
     assert sealed.sidecar == stored("recordings/a.vcon.json")
 
 
@@ -107,9 +111,28 @@ async def test_attempts_are_counted_and_a_requeue_forgets_them(manifest: SqlMani
     assert ask("SELECT stage, reason FROM attempts ORDER BY id") == [("fetch", "timed out"), ("put", "503")]
 
 
-async def test_an_attempt_of_an_unknown_recording_is_a_bug(manifest: SqlManifest, ask: Ask) -> None:
+async def test_an_attempt_that_does_not_count_leaves_its_row_and_its_words(manifest: SqlManifest, ask: Ask) -> None:
+    await bring(manifest, "a", State.DISCOVERED)
+    await bring(manifest, "b", State.DISCOVERED)
+    assert await manifest.note_attempt("a", NOW, RUN, "fetch", "the network is down", counts=False) == 0
+    assert await manifest.note_attempt("a", NOW, RUN, "fetch", "timed out", counts=True) == 1
+    assert await manifest.note_attempt("a", NOW, RUN, "put", "the bucket is down", counts=False) == 1
+    found = await manifest.entries(["a", "b"])
+    assert (found["a"].attempts, found["a"].reason) == (1, "the bucket is down")
+    assert found["a"].state is State.DISCOVERED
+    assert (found["b"].attempts, found["b"].reason) == (0, "")
+    assert ask("SELECT recording_id, run_id, stage, reason FROM attempts ORDER BY id") == [
+        ("a", RUN, "fetch", "the network is down"),
+        ("a", RUN, "fetch", "timed out"),
+        ("a", RUN, "put", "the bucket is down"),
+    ]
+    assert await manifest.integrity() == []
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_an_attempt_of_an_unknown_recording_is_a_bug(manifest: SqlManifest, ask: Ask, counts: bool) -> None:
     with pytest.raises(ValueError, match="no recording 'nobody'"):
-        await manifest.note_attempt("nobody", NOW, RUN, "fetch", "timed out")
+        await manifest.note_attempt("nobody", NOW, RUN, "fetch", "timed out", counts=counts)
     assert ask("SELECT * FROM attempts") == []
 
 

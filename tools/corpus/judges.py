@@ -45,9 +45,10 @@ def naive(path: Path, sample: Sample) -> bool:
 
 
 def mp3val(path: Path) -> bool:
-    """True if mp3val warns."""
+    """True if mp3val warns of more than of tags that are not there."""
     done = subprocess.run(["mp3val", str(path)], capture_output=True, timeout=TIMEOUT, check=False)  # noqa: S603, S607
-    return b"WARNING" in done.stdout or b"ERROR" in done.stdout
+    lines = done.stdout.splitlines()
+    return any((b"WARNING" in line or b"ERROR" in line) and b"No supported tags" not in line for line in lines)
 
 
 def ffmpeg(path: Path) -> bool:

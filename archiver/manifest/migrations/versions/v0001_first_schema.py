@@ -84,10 +84,10 @@ def _recordings() -> None:
 
 
 def _recordings_indexes() -> None:
-    op.create_index("ix_recordings_content", "recordings", ["content"])
+    op.create_index("ix_recordings_content", "recordings", ["content", "created_at", "id", "state"])
     op.create_index("ix_recordings_day", "recordings", ["day", "state"])
     op.create_index("ix_recordings_state", "recordings", ["state", "created_at", "id"])
-    op.create_index("ix_recordings_window", "recordings", ["created_at", "last_listed_run", "state", "archived_run"])
+    op.create_index("ix_recordings_run", "recordings", ["last_listed_run", "state", "archived_run"])
 
 
 def _events() -> None:

@@ -1,0 +1,168 @@
+"""The listing half of a run: windows are read page by page, noted in the manifest, and what is open is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from archiver.clock import Clock
+from archiver.custody import BucketDay, Custody
+from archiver.deadline_queue import DeadlineQueue
+from archiver.errors import SourceFailed, StoreFailed
+from archiver.intake import Intake, Sighting
+from archiver.job import Job
+from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest
+from archiver.model import BadRow, Recording, Window
+from archiver.reporting import Reporter
+from archiver.rules.lifecycle import Event, State
+from archiver.rules.summary import Summary
+from archiver.rules.windows import lost_at, settled_before
+from archiver.source.interface import ListingOutcome, Page, Source
+from archiver.store.interface import Store
+
+FAILURES = 3
+"""Windows in a row that cannot be listed, after which source or store are taken to be down."""
+
+
+@dataclass(slots=True)
+class Lister:
+    """Lists windows one after the other, as far ahead of the transfers as their links allow."""
+
+    source: Source
+    store: Store
+    manifest: Manifest
+    custody: Custody
+    queue: DeadlineQueue
+    clock: Clock
+    reporter: Reporter
+    summary: Summary
+    lookback_days: int
+    shared_paths: set[str]
+    """Filled with audio paths that were named for more than one recording."""
+    settled: list[Window] = field(default_factory=list)
+    """Windows that were over, lookback included, when this run began to list them, and that were read to their end."""
+    queued: int = 0
+    """Recordings queued so far."""
+    _answered: bool = False
+    """True once the source has answered: one that never did is not tried for every window."""
+    _bad_rows: set[str] = field(default_factory=set)
+    _deferred: list[Job] = field(default_factory=list)
+
+    async def list(self, windows: Sequence[Window]) -> None:
+        """List them all. Raises SourceRefused, DestinationUnusable, ManifestUnusable."""
+        failures = 0
+        for number, window in enumerate(windows, 1):
+            self.summary.windows += 1
+            try:
+                await self._list_window(window)
+                failures = 0
+            except (SourceFailed, StoreFailed) as error:
+                await self._disagreed(window, error.fact)
+                failures += 1
+            down = failures == FAILURES or (failures and not self._answered)
+            if down and number < len(windows):
+                self.summary.windows_disagreed += len(windows) - number
+                self.reporter.event("listing_stopped", unlisted=len(windows) - number)
+                return  # what is queued already has its links, and is transferred
+
+    def defer(self, job: Job) -> None:
+        """Keep a job until the listing of its window has ended."""
+        if job.intake.complete:
+            self.queue.put_back(job)
+        else:
+            self._deferred.append(job)
+
+    async def _list_window(self, window: Window) -> None:
+        over = window.end <= settled_before(self.source.server_time(), self.lookback_days)
+        intake = Intake(window, await BucketDay.read(self.store, window.day))
+        listing = self.source.recordings(window)
+        try:
+            async with aclosing(aiter(listing)) as pages:
+                async for page in pages:
+                    self._answered = True
+                    await self._take_in(intake, page)
+                    await self.queue.room(self._life_of(page))
+        finally:
+            self._complete(intake)
+        await self._conclude(intake, listing.outcome, over=over)
+
+    def _complete(self, intake: Intake) -> None:
+        """Let the jobs go on that waited for the end of this window's listing."""
+        intake.complete = True
+        waiting, self._deferred = self._deferred, []
+        for job in waiting:
+            self.defer(job)
+
+    async def _conclude(self, intake: Intake, outcome: ListingOutcome, *, over: bool) -> None:
+        if outcome.agreed:
+            listed = ListedWindow(intake.window, True, "", outcome.unique, intake.rows_lost)
+            await self.manifest.note_window(self.custody.run_id, self.clock.now(), listed)
+            self.settled.extend([intake.window] if over else [])
+        else:
+            await self._disagreed(intake.window, outcome.reason, outcome.unique, intake.rows_lost)
+        self.reporter.event("window", window=str(intake.window), listed=len(intake), agreed=outcome.agreed)
+        for entry in await self.manifest.open_entries(intake.window):
+            if entry.recording_id not in intake and entry.recording_id not in self.queue:
+                await self._unlisted(intake, entry, agreed=outcome.agreed)
+
+    async def _disagreed(self, window: Window, reason: str, unique: int = 0, rows_lost: int = 0) -> None:
+        self.summary.windows_disagreed += 1
+        listed = ListedWindow(window, False, reason, unique, rows_lost)
+        await self.manifest.note_window(self.custody.run_id, self.clock.now(), listed)
+        self.reporter.event("window_disagreed", window=str(window), reason=reason)
+
+    async def _take_in(self, intake: Intake, page: Page[Recording]) -> None:
+        """Note a page in the manifest and queue what is open. Rows may repeat between pages, passes and windows."""
+        for bad in page.bad_rows:
+            self._bad_row(intake, bad)
+        fresh: list[Recording] = []
+        for row in page.rows:
+            sighting = intake.sight(row)
+            if sighting is Sighting.NEW:
+                fresh.append(row)
+                if row.link is not None and intake.shares_path(row):
+                    self.shared_paths.add(row.link.public)
+                continue
+            self.queue.renew(row)
+            if sighting is Sighting.DIFFERS:
+                words = "its id stands in rows that differ; the first one counts"
+                self._bad_row(intake, BadRow(row.id, words, row.row, lost=False))
+        entries = await self.manifest.note_listed(self.custody.run_id, self.clock.now(), fresh)
+        for row in fresh:
+            if row.id in self.queue:  # its row has moved here from another window of this run
+                self.queue.renew(row)
+            elif entries[row.id].state.is_open:
+                self._put(Job(intake, entries[row.id], row))
+
+    def _bad_row(self, intake: Intake, bad: BadRow) -> None:
+        key = intake.note_bad(bad)
+        if key is None or key in self._bad_rows:
+            return
+        self._bad_rows.add(key)
+        self.summary.rows_unreadable += bad.lost
+        self.summary.rows_odd += not bad.lost
+        self.reporter.event("bad_row", recording_id=bad.id, reason=bad.problem, lost=bad.lost)
+
+    async def _unlisted(self, intake: Intake, entry: Entry, *, agreed: bool) -> None:
+        """An open recording that this listing did not name: seal it, or say that it has vanished."""
+        if entry.state is State.STORED:
+            self._put(Job(intake, entry, None))
+        elif agreed and lost_at(entry.created_at) < self.source.server_time():
+            self.summary.forgotten += 1
+            change = Change(reason="the source has forgotten it before it was archived")
+            await self.custody.advance(entry, Event.SOURCE_GONE, change)
+            self.reporter.event("forgotten", recording_id=entry.recording_id)
+        else:
+            self.summary.vanished += 1
+            await self.manifest.note_waiting(entry.recording_id, "the source no longer names it")
+            self.reporter.event("vanished", recording_id=entry.recording_id)
+
+    def _put(self, job: Job) -> None:
+        self.queued += 1
+        self.queue.put(job)
+
+    def _life_of(self, page: Page[Recording]) -> float | None:
+        """Seconds that the page's first link to die has left."""
+        deadlines = [row.link.deadline for row in page.rows if row.link is not None and row.link.deadline is not None]
+        return (min(deadlines) - self.source.server_time()).total_seconds() if deadlines else None
