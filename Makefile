@@ -4,9 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PACKAGES := python3 python3-venv make
+CORPUS_STAMP := $(VENV)/.installed-corpus
+SEED ?= 1
+SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench-memory bench-deadlines format clean python
+.PHONY: help demo test check corpus corpus-report bench-verify fuzz bench-memory bench-deadlines format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -23,6 +26,19 @@ check: $(STAMP) ## formatting, lint, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+corpus: $(CORPUS_STAMP) ## good and damaged audio files in corpus/, made by real encoders (SEED=1)
+	@$(BIN)/python -m tools.corpus build --folder corpus --seed $(SEED)
+
+corpus-report: $(CORPUS_STAMP) ## what verification catches of the corpus, beside the naive check and other judges (QUICK=1: without)
+	@test -d corpus || $(MAKE) --no-print-directory corpus
+	@$(BIN)/python -m tools.corpus report --folder corpus $(if $(QUICK),,--others)
+
+bench-verify: $(STAMP) ## CPU time of verification per file, by size and level
+	@$(BIN)/python -m benchmarks.verify
+
+fuzz: $(STAMP) ## mutants of real audio at the verifier, for SECONDS=600
+	@cd tests && ../$(BIN)/python -m audio.fuzz --seconds $(SECONDS)
 
 bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 256 MiB: peak memory
 	@$(BIN)/python -m benchmarks.runs memory
@@ -55,4 +71,8 @@ $(STAMP): pyproject.toml | python
 	@echo "setting up $(VENV)" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[dev]'
+	@touch $@
+
+$(CORPUS_STAMP): $(STAMP)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[corpus]'
 	@touch $@

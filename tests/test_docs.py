@@ -11,6 +11,7 @@ from archiver.cli import COMMANDS, main
 from archiver.cli.failures import SIGPIPE
 from archiver.config import load
 from archiver.errors import ExitCode
+from archiver.rules import verdict
 from archiver.rules.lifecycle import State
 
 ROOT = Path(__file__).parent.parent
@@ -63,3 +64,11 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
 def test_every_decision_is_in_the_list() -> None:
     listed = set(re.findall(r"\((\d{4}-[a-z0-9-]+\.md)\)", (ROOT / "docs/adr/README.md").read_text()))
     assert listed == {path.name for path in (ROOT / "docs/adr").glob("0*.md")}
+
+
+def test_every_reason_is_documented() -> None:
+    text = (ROOT / "docs/verification.md").read_text()
+    known = verdict.REJECTS | verdict.WARNS | verdict.EVIDENCE | verdict.PROVES
+    known |= {f"not_audio_{name}" for name in verdict.NOT_AUDIO}
+    known |= set(re.findall(r'Finding\(\s*f?"([a-z_]+)"', Path(verdict.__file__).read_text()))
+    assert {code for code in known if f"`{code}`" not in text} == set()

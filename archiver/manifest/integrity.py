@@ -35,7 +35,10 @@ _UNSOUND = (
     .where(
         or_(
             windows.c.start_at >= windows.c.end_at,
-            and_(windows.c.closed_at.is_not(None), or_(not_(windows.c.agreed), windows.c.bad_rows > 0, _UNFINISHED_INSIDE)),
+            and_(
+                windows.c.closed_at.is_not(None),
+                or_(not_(windows.c.agreed), windows.c.bad_rows > 0, _UNFINISHED_INSIDE),
+            ),
         )
     )
     .limit(MOST_PER_KIND)

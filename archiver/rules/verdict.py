@@ -80,7 +80,6 @@ REJECTS = frozenset(
         "page_crc_wrong",  # Ogg
         "page_sequence",  # Ogg: pages lost, doubled or out of order
         "samples_outside",  # MP4: the sample table points outside the media data
-        "audio_md5_wrong",  # FLAC: MD5 of the decoded audio
         "decode_failed",  # the decoder refused, crashed or ran out of its limits
         "probe_failed",  # our parser met something it cannot read
     }
@@ -100,7 +99,6 @@ WARNS = frozenset(
         "stream_change",  # another kind of frame from here on
         "size_differs",  # a header states another size than there is, nothing is missing
         "end_not_marked",  # Ogg: the last page does not say that it is the last
-        "second_stream",  # Ogg: a further stream follows
         "timing_differs",  # two statements of the container about its length contradict each other
         "digital_silence",
         "frames_marked_bad",  # AMR: frames that their encoder or network marked as damaged

@@ -97,7 +97,7 @@ class Model(RuleBasedStateMachine):
         step=st.sampled_from(list(TRANSITIONS)),
         run=RUNS,
         adopted=st.booleans(),
-        right=st.booleans(),
+        right=st.none() | st.integers(0, 4),
         content=CONTENTS,
     )
     def advance(
@@ -106,12 +106,12 @@ class Model(RuleBasedStateMachine):
         step: tuple[State | None, Event],
         run: str,
         adopted: bool,
-        right: bool,
+        right: int | None,
         content: Digest | None,
     ) -> None:
         known = self.known.get(name)
         legal = [each for each in TRANSITIONS if known is not None and each[0] is known.state]
-        expected, event = legal[len(name) % len(legal)] if right and legal else step
+        expected, event = legal[right % len(legal)] if right is not None and legal else step
         if expected is None:
             return
         change = Change(draft=b"{}", content=content, detail={"adopted": True} if adopted else {})

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.anyio
 
 WINDOW = {"from_": DAY.start, "to": DAY.end}
 RANGE = "INDEX ix_recordings_state (state=? AND created_at>? AND created_at<?)"
-COVERED = f"SEARCH recordings USING COVERING {RANGE}"
 READ_WHOLE = ("days",)
+"""What reads all of an index, and only that."""
 HOT: list[tuple[str, Any, dict[str, Any], list[str], bool]] = [
     # name, statement, parameters, what the plan must say, whether it may sort (a window's or a page's rows at most)
     ("counts", reports._COUNTS, {"run": RUN}, ["COVERING INDEX ix_recordings_run (last_listed_run=?)"], False),
@@ -39,7 +39,7 @@ HOT: list[tuple[str, Any, dict[str, Any], list[str], bool]] = [
         True,
     ),
     ("open entries", windows._OPEN_ENTRIES, WINDOW, [RANGE], True),
-    ("close", windows._CLOSE, {**WINDOW, "now": NOW}, ["windows_1 (start_at=? AND end_at=?)", COVERED], False),
+    ("close", windows._CLOSE, {**WINDOW, "now": NOW}, ["windows_1 (start_at=? AND end_at=?)", RANGE], False),
     ("open days", windows._OPEN_DAYS, {}, ["INDEX ix_recordings_state (state=?)"], True),
     ("closed", windows._CLOSED, {"first": NOW}, ["windows_1 (start_at>?)"], False),
     ("reopen", windows._REOPEN, {"first": NOW, "last": NOW, "now": NOW}, [RANGE], False),
@@ -82,7 +82,7 @@ async def test_hot_queries_use_their_index(
     for part in expected:
         assert part in plan, plan
     assert "SCAN recordings\n" not in plan + "\n"
-    assert "SCAN recordings" not in plan or name in READ_WHOLE, plan
+    assert name in READ_WHOLE or "SCAN recordings" not in plan, plan
     assert "MULTI-INDEX" not in plan, plan
     if not may_sort:
         assert "TEMP B-TREE" not in plan, plan

@@ -1,54 +1,225 @@
-"""Which days a run lists."""
+"""Which days a run lists, and before which day everything is closed."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archiver.model import Window
 from archiver.rules import windows
 
 NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
+LOOKBACK = 3
+RETAINED = [str(window) for window in windows.days(date(2026, 9, 22), date(2026, 11, 21))]
 
 
 def days(found: list[Window]) -> list[str]:
     return [str(window) for window in found]
 
 
-def due(watermark: datetime | None, since: date | None = None, closed: tuple[str, ...] = ()) -> list[str]:
-    first = windows.first_due(NOW, watermark, since, 3)
-    shut = {Window.of_day(date.fromisoformat(day)) for day in closed}
-    return days(windows.scheduled(NOW, first, shut, 3))
+def november(*numbers: int) -> list[str]:
+    return [f"2026-11-{number:02}" for number in numbers]
 
 
-def test_from_the_watermark_if_that_is_earlier_than_the_lookback() -> None:
-    watermark = datetime(2026, 11, 16, tzinfo=UTC)
-    assert due(watermark) == [f"2026-11-{day}" for day in range(16, 22)]
+def shut(closed: Collection[str]) -> set[Window]:
+    return {Window.of_day(date.fromisoformat(day)) for day in closed}
 
 
-def test_from_the_lookback_if_everything_is_closed() -> None:
-    watermark = datetime(2026, 11, 20, tzinfo=UTC)
-    assert due(watermark) == [f"2026-11-{day}" for day in range(18, 22)]
+def moments(unsettled: Collection[str]) -> set[date]:
+    return {date.fromisoformat(day) for day in unsettled}
 
 
-def test_from_since_without_a_watermark() -> None:
-    assert due(None, date(2026, 11, 20)) == ["2026-11-20", "2026-11-21"]
-    assert due(None, date(2027, 1, 1)) == ["2026-11-21"]
+def due(
+    since: str | None, closed: Collection[str] = (), unsettled: Collection[str] = (), lookback: int = LOOKBACK
+) -> list[str]:
+    start = None if since is None else date.fromisoformat(since)
+    return days(windows.due(NOW, start, lookback, shut(closed), moments(unsettled)))
 
 
-def test_as_far_as_the_source_goes_back_without_either() -> None:
-    found = due(None)
-    assert len(found) == 61
-    assert found[0] == "2026-09-22"
+def mark(since: str | None, closed: Collection[str] = (), unsettled: Collection[str] = ()) -> str:
+    start = None if since is None else date.fromisoformat(since)
+    found = windows.watermark(NOW, start, shut(closed), moments(unsettled))
+    assert found == Window.of_day(found.date()).start, "the start of a UTC day"
+    return found.date().isoformat()
 
 
-def test_closed_windows_are_left_out_but_for_the_lookback() -> None:
-    """As after a requeue far back: its day is listed again, and not every day since."""
-    watermark = datetime(2026, 11, 10, tzinfo=UTC)
-    closed = tuple(f"2026-11-{day}" for day in range(11, 20))
-    assert due(watermark, None, closed) == ["2026-11-10", *(f"2026-11-{day}" for day in range(18, 22))]
+@pytest.mark.parametrize(
+    ("since", "closed", "unsettled", "expected"),
+    [
+        pytest.param("2026-11-16", (), (), november(*range(16, 22)), id="nothing was ever listed"),
+        pytest.param(None, (), (), RETAINED, id="nor is a first day given"),
+        pytest.param(
+            "2026-11-10", november(*range(10, 18)), (), november(18, 19, 20, 21), id="all closed: the lookback"
+        ),
+        pytest.param(
+            "2026-11-10", november(*range(10, 22)), (), november(18, 19, 20, 21), id="the lookback, closed or not"
+        ),
+        pytest.param(
+            "2026-11-10", november(*range(10, 17)), (), november(*range(17, 22)), id="the day before it is open"
+        ),
+        pytest.param(
+            "2026-11-10", november(10, 11, 13, 14, 15, 16, 17), (), november(12, 18, 19, 20, 21), id="a day in between"
+        ),
+        pytest.param(
+            "2026-11-10", november(*range(12, 18)), (), november(10, 11, 18, 19, 20, 21), id="days before the first one"
+        ),
+        pytest.param(
+            None, RETAINED[1:], (), [RETAINED[0], *november(18, 19, 20, 21)], id="the last day that the source has"
+        ),
+        pytest.param(
+            "2026-11-10",
+            november(*range(11, 18)),
+            november(10),
+            november(10, 18, 19, 20, 21),
+            id="a requeue far back: its day, and not every day since",
+        ),
+        pytest.param(
+            "2026-11-10",
+            november(*range(10, 18)),
+            november(12),
+            november(12, 18, 19, 20, 21),
+            id="an unsettled day in a closed window",
+        ),
+        pytest.param(
+            "2026-11-10",
+            november(*range(10, 18)),
+            ["2019-02-28", "2026-01-01"],
+            ["2019-02-28", "2026-01-01", *november(18, 19, 20, 21)],
+            id="unsettled days before the first one and past retention",
+        ),
+        pytest.param(
+            None,
+            RETAINED,
+            ["2026-09-21"],
+            ["2026-09-21", *november(18, 19, 20, 21)],
+            id="unsettled, a day past retention",
+        ),
+        pytest.param(
+            "2026-11-19", (), november(19, 20, 21), november(18, 19, 20, 21), id="unsettled days are listed once"
+        ),
+        pytest.param(
+            "2026-11-10",
+            november(*range(10, 18)),
+            ["2026-11-22", "2031-01-01"],
+            november(18, 19, 20, 21),
+            id="a day to come is not listed yet",
+        ),
+        pytest.param(
+            "2026-11-20", (), (), november(18, 19, 20, 21), id="a first day within the lookback does not cut it"
+        ),
+        pytest.param("2026-11-21", (), (), november(18, 19, 20, 21), id="today as the first day"),
+        pytest.param("2027-01-01", (), (), november(18, 19, 20, 21), id="a first day to come"),
+        pytest.param(
+            "2026-11-10", ["2026-11-09"], (), november(*range(10, 22)), id="closed before the first day is no matter"
+        ),
+    ],
+)
+def test_due(since: str | None, closed: list[str], unsettled: list[str], expected: list[str]) -> None:
+    assert due(since, closed, unsettled) == expected
+
+
+@pytest.mark.parametrize(
+    ("lookback", "expected"), [(0, november(21)), (1, november(20, 21)), (7, november(*range(14, 22)))]
+)
+def test_the_lookback_is_listed_whatever_is_closed(lookback: int, expected: list[str]) -> None:
+    everything = november(*range(1, 22))
+    assert due("2026-11-01", everything, (), lookback) == expected
+
+
+def test_a_lookback_beyond_retention_is_listed_whole() -> None:
+    found = due(None, RETAINED, (), 70)
+    assert len(found) == 71
+    assert found[0] == "2026-09-12"
+
+
+def test_a_window_that_is_no_day_closes_none() -> None:
+    both = Window(Window.of_day(date(2026, 11, 10)).start, Window.of_day(date(2026, 11, 11)).end)
+    found = windows.due(NOW, date(2026, 11, 10), LOOKBACK, {both}, set())
+    assert days(found) == november(*range(10, 22))
+
+
+def test_today_is_a_utc_day() -> None:
+    india = datetime(2026, 11, 22, 3, 0, tzinfo=timezone(timedelta(hours=5, minutes=30)))  # 21:30 the day before
+    assert days(windows.due(india, date(2026, 11, 1), 0, shut(november(*range(1, 21))), set())) == november(21)
+    assert windows.first_day(india, None) == date(2026, 9, 22)
+    assert windows.first_day(india, date(2026, 11, 22)) == date(2026, 11, 21)
+    assert windows.watermark(india, date(2026, 11, 21), (), ()) == datetime(2026, 11, 21, tzinfo=UTC)
+    assert windows.settled_before(india, 0) == datetime(2026, 11, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        (None, "2026-09-22"),
+        ("2026-11-20", "2026-11-20"),
+        ("2026-11-21", "2026-11-21"),
+        ("2026-11-22", "2026-11-21"),
+        ("2027-01-01", "2026-11-21"),
+        ("2026-09-21", "2026-09-21"),
+        ("2019-02-28", "2019-02-28"),
+    ],
+)
+def test_first_day(since: str | None, expected: str) -> None:
+    start = None if since is None else date.fromisoformat(since)
+    assert windows.first_day(NOW, start) == date.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("since", "closed", "unsettled", "expected"),
+    [
+        pytest.param("2026-11-10", (), (), "2026-11-10", id="nothing is closed"),
+        pytest.param(None, (), (), "2026-09-22", id="nor is a first day given"),
+        pytest.param("2026-11-10", november(*range(10, 18)), (), "2026-11-18", id="closed up to the lookback"),
+        pytest.param("2026-11-10", november(10), (), "2026-11-11", id="one is closed"),
+        pytest.param("2026-11-10", november(11, 12), (), "2026-11-10", id="the first is not"),
+        pytest.param("2026-11-10", november(10, 11, 13, 14), (), "2026-11-12", id="never listed, or open: a gap"),
+        pytest.param("2026-11-10", november(*range(10, 18)), november(14), "2026-11-14", id="an unsettled day"),
+        pytest.param(
+            "2026-11-10", november(*range(10, 18)), november(16, 14, 15), "2026-11-14", id="the oldest of them counts"
+        ),
+        pytest.param("2026-11-10", november(10, 12), november(14), "2026-11-11", id="a gap before an unsettled day"),
+        pytest.param(
+            "2026-11-10", november(10, 11, 12), november(11), "2026-11-11", id="an unsettled day before a gap"
+        ),
+        pytest.param(
+            "2026-11-10", november(*range(10, 18)), ["2019-02-28"], "2019-02-28", id="unsettled before the first day"
+        ),
+        pytest.param("2026-11-10", november(*range(10, 22)), (), "2026-11-21", id="never past the start of today"),
+        pytest.param(
+            "2026-11-10", november(*range(10, 22)), ["2031-01-01"], "2026-11-21", id="nor for an unsettled day to come"
+        ),
+        pytest.param("2027-01-01", (), (), "2026-11-21", id="a first day to come"),
+        pytest.param("2026-11-10", november(1, 2, 9), (), "2026-11-10", id="closed before the first day is no matter"),
+        pytest.param(None, RETAINED[:30], (), RETAINED[30], id="from as far back as the source goes"),
+    ],
+)
+def test_watermark(since: str | None, closed: list[str], unsettled: list[str], expected: str) -> None:
+    assert mark(since, closed, unsettled) == expected
+
+
+DAYS = st.dates(date(2026, 9, 1), date(2026, 11, 25))
+
+
+@given(st.none() | DAYS, st.integers(0, 10), st.sets(DAYS), st.sets(DAYS))
+def test_due_and_watermark_agree(since: date | None, lookback: int, closed: set[date], unsettled: set[date]) -> None:
+    """Nothing that has to be listed is left out, and nothing before the watermark is anything but closed."""
+    today, first = NOW.date(), windows.first_day(NOW, since)
+    shut = {Window.of_day(day) for day in closed}
+    listed = [window.day for window in windows.due(NOW, since, lookback, shut, unsettled)]
+    assert listed == sorted(set(listed)), "oldest first, each once"
+    recent = {today - timedelta(days=n) for n in range(lookback + 1)}
+    wanted = {window.day for window in windows.days(first, today)} - closed
+    assert set(listed) == wanted | recent | {day for day in unsettled if day <= today}
+    before = windows.watermark(NOW, since, shut, unsettled).date()
+    assert before <= today
+    assert not [day for day in unsettled if day < before]
+    assert closed.issuperset(window.day for window in windows.days(first, before - timedelta(days=1)))
+    assert before == today or before in unsettled or before not in closed
 
 
 def test_days_include_both_ends() -> None:

@@ -24,17 +24,47 @@ def read(answer: Any) -> Envelope:
 
 
 def test_flat() -> None:
-    assert read({"status": "OK", "data": [ROW]}) == Envelope("flat", (ROW,), 0, None, None)
+    assert read({"status": "OK", "data": [ROW]}) == Envelope("flat", (ROW,), 0, None, None, False)
 
 
 def test_paged() -> None:
     answer = {"status": "OK", "data": {"current_page": 1, "data": [ROW], "last_page": 3, "total": 31}}
-    assert read(answer) == Envelope("paged", (ROW,), 0, 31, 3)
+    assert read(answer) == Envelope("paged", (ROW,), 0, 31, 3, None)
 
 
 def test_resource_is_not_taken_for_flat() -> None:
     answer = {"status": "OK", "data": [ROW], "links": {"next": None}, "meta": {"last_page": 2, "total": 16}}
-    assert read(answer) == Envelope("resource", (ROW,), 0, 16, 2)
+    assert read(answer) == Envelope("resource", (ROW,), 0, 16, 2, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "more"),
+    [
+        ({"data": [ROW]}, False),
+        ({"data": [ROW], "links": {"next": "https://host/?page=2"}}, False),  # flat: every row at once, whatever else
+        ({"data": {"data": [ROW]}}, None),
+        ({"data": {"data": [ROW], "next_page_url": None}}, False),
+        ({"data": {"data": [ROW], "next_page_url": "https://host/?page=2"}}, True),
+        ({"data": {"data": [ROW], "next_page_url": "/?page=2", "last_page": 1, "total": 1}}, True),
+        ({"data": {"data": [ROW]}, "links": {"next": "https://host/?page=2"}}, None),  # not where this dialect says it
+        ({"data": [ROW], "meta": {}}, None),
+        ({"data": [ROW], "meta": {}, "links": {}}, None),
+        ({"data": [ROW], "meta": {}, "links": None}, None),
+        ({"data": [ROW], "meta": {}, "links": [{"next": "https://host/?page=2"}]}, None),
+        ({"data": [ROW], "meta": {}, "links": {"next": None, "prev": "https://host/?page=1"}}, False),
+        ({"data": [ROW], "meta": {}, "links": {"next": "https://host/?page=2"}}, True),
+        ({"data": [], "meta": {"total": 0}, "links": {"next": None}}, False),
+        ({"data": [], "meta": {"total": 0}, "links": {"next": "https://host/?page=2"}}, True),
+        ({"data": None, "meta": {"total": 0}}, None),
+    ],
+)
+def test_whether_a_next_page_is_named(answer: dict[str, Any], more: bool | None) -> None:
+    assert read({"status": "OK", **answer}).more is more
+
+
+def test_a_paginator_that_counts_nothing_states_neither_total_nor_last_page() -> None:
+    answer = {"status": "OK", "data": {"current_page": 1, "data": [ROW], "next_page_url": "https://host/?page=2"}}
+    assert read(answer) == Envelope("paged", (ROW,), 0, None, None, True)
 
 
 @pytest.mark.parametrize("status", ["OK", "200", 200])
