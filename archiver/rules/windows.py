@@ -21,13 +21,12 @@ def due(
 ) -> list[Window]:
     """The windows of a run without dates, oldest first: those nearest to being lost at the source come first.
 
-    Every day since ``since`` (None: since the source can still tell) that is not closed; the lookback, closed or not;
+    Every day since ``since`` (None: since the source can still tell) that is not closed, or that lies in the lookback;
     and each day of ``unsettled``, however old.
     """
     today = now.astimezone(UTC).date()
     settled = settled_before(now, lookback_days)
-    first = min(first_day(now, since), settled.date())
-    listed = {window for window in days(first, today) if window.start >= settled or window not in closed}
+    listed = {window for window in days(first_day(now, since), today) if window.start >= settled or window not in closed}
     return sorted(listed | {Window.of_day(day) for day in unsettled if day <= today})
 
 
