@@ -26,7 +26,9 @@ def due(
     """
     today = now.astimezone(UTC).date()
     settled = settled_before(now, lookback_days)
-    listed = {window for window in days(first_day(now, since), today) if window.start >= settled or window not in closed}
+    listed = {
+        window for window in days(first_day(now, since), today) if window.start >= settled or window not in closed
+    }
     return sorted(listed | {Window.of_day(day) for day in unsettled if day <= today})
 
 

@@ -99,9 +99,7 @@ def mark(since: str | None, closed: Collection[str] = (), unsettled: Collection[
             ["2026-09-21", *november(18, 19, 20, 21)],
             id="unsettled, a day past retention",
         ),
-        pytest.param(
-            "2026-11-19", (), november(19, 20, 21), november(19, 20, 21), id="unsettled days are listed once"
-        ),
+        pytest.param("2026-11-19", (), november(19, 20, 21), november(19, 20, 21), id="unsettled days are listed once"),
         pytest.param(
             "2026-11-10",
             november(*range(10, 18)),
@@ -109,9 +107,7 @@ def mark(since: str | None, closed: Collection[str] = (), unsettled: Collection[
             november(18, 19, 20, 21),
             id="a day to come is not listed yet",
         ),
-        pytest.param(
-            "2026-11-20", (), (), november(20, 21), id="a first day within the lookback cuts it"
-        ),
+        pytest.param("2026-11-20", (), (), november(20, 21), id="a first day within the lookback cuts it"),
         pytest.param("2026-11-21", (), (), november(21), id="today as the first day"),
         pytest.param("2027-01-01", (), (), november(21), id="a first day to come"),
         pytest.param(
