@@ -9,7 +9,7 @@ SEED ?= 1
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check corpus corpus-report bench-verify fuzz bench-memory bench-deadlines format clean python
+.PHONY: help demo test check corpus corpus-report bench-verify fuzz bench-memory bench-deadlines bench-reconcile format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -45,6 +45,9 @@ bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 
 
 bench-deadlines: $(STAMP) ## 5,000 links that die after 60 s, 4 slow transfers: about five minutes
 	@$(BIN)/python -m benchmarks.runs deadlines
+
+bench-reconcile: $(STAMP) ## 10,000 calls a day without keys against their recordings: precision, recall, seconds
+	@$(BIN)/python -m benchmarks.reconcile
 
 format: $(STAMP) ## format, and mend what can be mended
 	@$(BIN)/ruff format .

@@ -17,14 +17,15 @@ class Budget:
     _moved: int = 0
 
     def admits(self, recording_id: str) -> bool:
-        """True if work on this recording may start (or go on: a recording is counted once)."""
+        """True if work on this recording may start, or go on: one that was started is finished, its retries too."""
+        if recording_id in self._started:
+            return True
         if self.size is not None and self._moved >= self.size:
             return False
-        if self.recordings is None or recording_id in self._started:
-            return True
-        if len(self._started) >= self.recordings:
+        if self.recordings is not None and len(self._started) >= self.recordings:
             return False
-        self._started.add(recording_id)
+        if self.recordings is not None or self.size is not None:
+            self._started.add(recording_id)
         return True
 
     def moved(self, size: int) -> None:

@@ -6,6 +6,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+FIRST_YEAR, LAST_YEAR = 2000, 2999
+"""Of a ``Date`` that is believed."""
+
 
 class Clock(Protocol):
     """Time as a dependency, so that tests can set it."""
@@ -41,7 +44,9 @@ class ServerClock:
         self._said: tuple[datetime, float] | None = None
 
     def observe(self, server_time: datetime) -> None:
-        """Take note of a ``Date`` header that has just arrived."""
+        """Take note of a ``Date`` header that has just arrived; one that no clock can show is passed over."""
+        if not FIRST_YEAR <= server_time.year <= LAST_YEAR:
+            return
         self._said = (server_time, self._clock.monotonic())
 
     def now(self) -> datetime:

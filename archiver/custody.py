@@ -118,7 +118,7 @@ class Custody:
         sealed = await self.seal(await self.advance(entry, Event.UPLOADED, change))
         if isinstance(sealed, Clash):
             return sealed
-        return Settled(sealed.entry, audio.size, exhibit.verdict.reasons)
+        return Settled(sealed.entry, exhibit.verdict.reasons)
 
     async def seal(self, entry: Entry) -> Settled | Clash:
         """Write the sidecar of stored audio, last."""
@@ -165,7 +165,7 @@ class Custody:
                 sidecar=stored,
                 detail={"reasons": [reason.code for reason in verdict.reasons]},
             )
-            return Settled(await self.advance(entry, Event.REJECTED, change), audio.size, verdict.reasons)
+            return Settled(await self.advance(entry, Event.REJECTED, change), verdict.reasons)
         return Clash(key)
 
     async def adopt(self, entry: Entry, bucket_day: BucketDay) -> Settled | None:
@@ -223,11 +223,19 @@ class Custody:
         return outcome.stored if same else None
 
     async def _read_seal(self, key: str, entry: Entry, bucket_day: BucketDay) -> sidecar.Seal | None:
-        """What a sidecar says, if it speaks of this recording and its audio lies there in the size that it states."""
+        """What a sidecar says, if it speaks of this recording and its audio lies there in the size that it states.
+
+        Of audio that this manifest has had before, the digest has to agree as well: an audit may have doubted it.
+        """
         seal = await self._seal_at(key)
         if seal is None or seal.recording_id != entry.recording_id:
             return None
-        return seal if bucket_day.sizes.get(seal.audio.key) == seal.audio.size else None
+        if bucket_day.sizes.get(seal.audio.key) != seal.audio.size:
+            return None
+        if entry.audio is not None:
+            held = await self.store.head(seal.audio.key)
+            return seal if held is not None and held.digest == seal.audio.digest else None
+        return seal
 
     async def _seal_at(self, key: str) -> sidecar.Seal | None:
         content = await self.store.read(key, sidecar.SIZE_LIMIT)

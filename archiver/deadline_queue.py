@@ -64,11 +64,10 @@ class DeadlineQueue:
         self._wake()
 
     def renew(self, recording: Recording) -> bool:
-        """Give a queued recording its newly listed link; False if it is not queued, or there is no link."""
+        """Give a queued recording its newly listed link; False if it is not queued, or there is none to its audio."""
         place = self._queued.get(recording.id)
-        if place is None or recording.link is None:
+        if place is None or recording.link is None or not place.job.take_link(recording.link):
             return False
-        place.job.take_link(recording.link)
         self.put_back(place.job)  # its old place is skipped when it comes up
         return True
 

@@ -16,7 +16,7 @@ Expected outcomes (a link that expired, audio that is gone, bytes that were reje
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import ClassVar
 
@@ -37,6 +37,29 @@ class ExitCode(IntEnum):
     CONFIG = 78
     SIGINT = 130
     SIGTERM = 143
+
+
+PRECEDENCE = (
+    ExitCode.BUG,
+    ExitCode.CONFIG,
+    ExitCode.USAGE,
+    ExitCode.LOCKED,
+    ExitCode.CREDENTIALS,
+    ExitCode.DESTINATION,
+    ExitCode.SIGINT,
+    ExitCode.SIGTERM,
+    ExitCode.INTEGRITY,
+    ExitCode.NEEDS_A_PERSON,
+    ExitCode.INCOMPLETE,
+    ExitCode.BUDGET,
+    ExitCode.COMPLETE,
+)
+"""Of several at once, the first that applies."""
+
+
+def first_of(codes: Iterable[ExitCode]) -> ExitCode:
+    """The exit code where all of ``codes`` apply; COMPLETE where none does."""
+    return min(codes, key=PRECEDENCE.index, default=ExitCode.COMPLETE)
 
 
 class ArchiverError(Exception):

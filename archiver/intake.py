@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from archiver.custody import BucketDay
 from archiver.model import BadRow, Recording, Window
+from archiver.reporting import Reporter
+from archiver.rules.summary import Summary
 
 
 class Sighting(Enum):
@@ -23,13 +26,15 @@ class Intake:
 
     window: Window
     bucket_day: BucketDay
+    before: Mapping[str, str] | None = None
+    """``paths`` of the window listed before: a shared link may cross midnight."""
     complete: bool = False
     """True once the listing has ended, however: what it shares paths with is known."""
     rows_lost: int = 0
     """Distinct rows from which nothing can be archived."""
     _bad_rows: set[str] = field(default_factory=set)
-    _contents: dict[str, int] = field(default_factory=dict)
-    """Ids, each with a hash of its row as first seen."""
+    _contents: dict[str, tuple[int, str | None]] = field(default_factory=dict)
+    """Ids, each with a hash of its row and the path of its audio, as first seen."""
     _paths: dict[str, str] = field(default_factory=dict)
     """Audio paths, each with the recording that named it first."""
 
@@ -40,12 +45,15 @@ class Intake:
         return recording_id in self._contents
 
     def sight(self, row: Recording) -> Sighting:
-        """Enter a row. Its link is left out of the comparison: it is signed anew in every listing."""
-        content = hash(str({name: value for name, value in row.row.items() if name != "audio"}))
+        """Enter a row. Of its link only the path counts: each listing signs it anew, and it may still be missing."""
+        said = hash(str({name: value for name, value in row.row.items() if name != "audio"}))
+        path = row.link.public if row.link else None
         if row.id not in self._contents:
-            self._contents[row.id] = content
+            self._contents[row.id] = said, path
             return Sighting.NEW
-        return Sighting.AGAIN if self._contents[row.id] == content else Sighting.DIFFERS
+        first, first_path = self._contents[row.id]
+        same_audio = path is None or first_path is None or path == first_path
+        return Sighting.AGAIN if first == said and same_audio else Sighting.DIFFERS
 
     def note_bad(self, bad: BadRow) -> str | None:
         """Enter a row that could not be read; a key to tell it by in other windows, None if it was entered before.
@@ -60,5 +68,32 @@ class Intake:
         return key
 
     def shares_path(self, row: Recording) -> bool:
-        """True if another recording named the same audio path before."""
-        return row.link is not None and self._paths.setdefault(row.link.public, row.id) != row.id
+        """True if another recording named the same audio path before, in this window or in the one listed before."""
+        if row.link is None:
+            return False
+        first = self._paths.setdefault(row.link.public, row.id)
+        return first != row.id or (self.before or {}).get(row.link.public, row.id) != row.id
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """Audio paths named in this window, each with the recording that named it first."""
+        return self._paths
+
+
+@dataclass(slots=True)
+class BadRows:
+    """Tells and counts rows that could not be read, each once in a run."""
+
+    summary: Summary
+    reporter: Reporter
+    _told: set[str] = field(default_factory=set)
+
+    def note(self, intake: Intake, bad: BadRow) -> None:
+        """Enter one in the books of its window, and tell it if no other window had it."""
+        key = intake.note_bad(bad)
+        if key is None or key in self._told:
+            return
+        self._told.add(key)
+        self.summary.rows_unreadable += bad.lost
+        self.summary.rows_odd += not bad.lost
+        self.reporter.event("bad_row", recording_id=bad.id, reason=bad.problem, lost=bad.lost)

@@ -22,9 +22,13 @@ class Job:
     recording: Recording | None
     """As listed by this run; None where the source no longer lists it and only the seal is missing."""
     born_stale: bool = False
-    """True if its link looked dead as soon as it was listed: our idea of its deadline is wrong, so it is tried."""
+    """True if its new link looked dead as soon as it was listed: our idea of its deadline is wrong, so it is tried."""
     failures: int = 0
     """Failed attempts in this run."""
+    absences: int = 0
+    """Links under which the origin had no audio."""
+    received: int = 0
+    """Bytes of audio that arrived in its last turn."""
     refusals: int = 0
     """Links that the origin refused, in a row."""
     rejection: tuple[Finding, ...] = ()
@@ -41,7 +45,9 @@ class Job:
         deadline = self.link.deadline if self.link else None
         return deadline or NEVER, self.entry.created_at
 
-    def take_link(self, link: Link) -> None:
-        """Go on with a newer link. What the row said when it was first listed stays."""
-        if self.recording is not None:
-            self.recording = replace(self.recording, link=link)
+    def take_link(self, link: Link) -> bool:
+        """Go on with a newer link to the same audio; False, and nothing, for a link to other audio."""
+        if self.recording is None or (self.link is not None and self.link.public != link.public):
+            return False
+        self.recording = replace(self.recording, link=link)
+        return True

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from archiver.call_lister import CallLister
 from archiver.clock import Clock
 from archiver.custody import BucketDay, Custody
 from archiver.deadline_queue import DeadlineQueue
 from archiver.errors import SourceFailed, StoreFailed
-from archiver.intake import Intake, Sighting
+from archiver.intake import BadRows, Intake, Sighting
 from archiver.job import Job
 from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest
 from archiver.model import BadRow, Recording, Window
@@ -23,6 +25,11 @@ from archiver.store.interface import Store
 
 FAILURES = 3
 """Windows in a row that cannot be listed, after which source or store are taken to be down."""
+
+
+def is_down(failures: int, *, answered: bool) -> bool:
+    """True if no further window is worth trying, after so many in a row that could not be listed."""
+    return failures >= FAILURES or (failures > 0 and not answered)
 
 
 @dataclass(slots=True)
@@ -38,33 +45,44 @@ class Lister:
     reporter: Reporter
     summary: Summary
     lookback_days: int
+    calls: CallLister | None
+    """None where call logs are not archived."""
     shared_paths: set[str]
-    """Filled with audio paths that were named for more than one recording."""
+    """Filled with audio paths that were named for more than one recording of one window."""
     settled: list[Window] = field(default_factory=list)
-    """Windows that were over, lookback included, when this run began to list them, and that were read to their end."""
+    """Windows that were over, lookback included, when this run began to list them, and that were read to their end,
+    calls included."""
     queued: int = 0
     """Recordings queued so far."""
     _answered: bool = False
     """True once the source has answered: one that never did is not tried for every window."""
-    _bad_rows: set[str] = field(default_factory=set)
+    _bad_rows: BadRows = field(init=False)
+    _paths_before: Mapping[str, str] = field(default_factory=dict)
     _deferred: list[Job] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._bad_rows = BadRows(self.summary, self.reporter)
 
     async def list(self, windows: Sequence[Window]) -> None:
         """List them all. Raises SourceRefused, DestinationUnusable, ManifestUnusable."""
         failures = 0
         for number, window in enumerate(windows, 1):
             self.summary.windows += 1
+            settled = False
             try:
-                await self._list_window(window)
+                settled = await self._list_window(window)
                 failures = 0
             except (SourceFailed, StoreFailed) as error:
                 await self._disagreed(window, error.fact)
                 failures += 1
-            down = failures == FAILURES or (failures and not self._answered)
+            down = is_down(failures, answered=self._answered)
             if down and number < len(windows):
+                self.summary.windows += len(windows) - number
                 self.summary.windows_disagreed += len(windows) - number
                 self.reporter.event("listing_stopped", unlisted=len(windows) - number)
                 return  # what is queued already has its links, and is transferred
+            if (self.calls is None or (not down and await self.calls.archive(window))) and settled:
+                self.settled.append(window)
 
     def defer(self, job: Job) -> None:
         """Keep a job until the listing of its window has ended."""
@@ -73,9 +91,11 @@ class Lister:
         else:
             self._deferred.append(job)
 
-    async def _list_window(self, window: Window) -> None:
-        over = window.end <= settled_before(self.source.server_time(), self.lookback_days)
-        intake = Intake(window, await BucketDay.read(self.store, window.day))
+    async def _list_window(self, window: Window) -> bool:
+        """Its recordings. True if they need not be listed again to close it."""
+        over = window.end <= settled_before(self._surely_past(), self.lookback_days)
+        intake = Intake(window, await BucketDay.read(self.store, window.day), self._paths_before)
+        self._paths_before = intake.paths
         listing = self.source.recordings(window)
         try:
             async with aclosing(aiter(listing)) as pages:
@@ -85,7 +105,8 @@ class Lister:
                     await self.queue.room(self._life_of(page))
         finally:
             self._complete(intake)
-        await self._conclude(intake, listing.outcome, over=over)
+        await self._conclude(intake, listing.outcome)
+        return over and listing.outcome.agreed
 
     def _complete(self, intake: Intake) -> None:
         """Let the jobs go on that waited for the end of this window's listing."""
@@ -94,11 +115,10 @@ class Lister:
         for job in waiting:
             self.defer(job)
 
-    async def _conclude(self, intake: Intake, outcome: ListingOutcome, *, over: bool) -> None:
+    async def _conclude(self, intake: Intake, outcome: ListingOutcome) -> None:
         if outcome.agreed:
             listed = ListedWindow(intake.window, True, "", outcome.unique, intake.rows_lost)
             await self.manifest.note_window(self.custody.run_id, self.clock.now(), listed)
-            self.settled.extend([intake.window] if over else [])
         else:
             await self._disagreed(intake.window, outcome.reason, outcome.unique, intake.rows_lost)
         self.reporter.event("window", window=str(intake.window), listed=len(intake), agreed=outcome.agreed)
@@ -115,7 +135,7 @@ class Lister:
     async def _take_in(self, intake: Intake, page: Page[Recording]) -> None:
         """Note a page in the manifest and queue what is open. Rows may repeat between pages, passes and windows."""
         for bad in page.bad_rows:
-            self._bad_row(intake, bad)
+            self._bad_rows.note(intake, bad)
         fresh: list[Recording] = []
         for row in page.rows:
             sighting = intake.sight(row)
@@ -124,10 +144,11 @@ class Lister:
                 if row.link is not None and intake.shares_path(row):
                     self.shared_paths.add(row.link.public)
                 continue
-            self.queue.renew(row)
-            if sighting is Sighting.DIFFERS:
-                words = "its id stands in rows that differ; the first one counts"
-                self._bad_row(intake, BadRow(row.id, words, row.row, lost=False))
+            if sighting is Sighting.AGAIN:
+                self.queue.renew(row)
+                continue
+            words = "its id stands in rows that differ; the first one counts"
+            self._bad_rows.note(intake, BadRow(row.id, words, row.row, lost=False))
         entries = await self.manifest.note_listed(self.custody.run_id, self.clock.now(), fresh)
         for row in fresh:
             if row.id in self.queue:  # its row has moved here from another window of this run
@@ -135,28 +156,23 @@ class Lister:
             elif entries[row.id].state.is_open:
                 self._put(Job(intake, entries[row.id], row))
 
-    def _bad_row(self, intake: Intake, bad: BadRow) -> None:
-        key = intake.note_bad(bad)
-        if key is None or key in self._bad_rows:
-            return
-        self._bad_rows.add(key)
-        self.summary.rows_unreadable += bad.lost
-        self.summary.rows_odd += not bad.lost
-        self.reporter.event("bad_row", recording_id=bad.id, reason=bad.problem, lost=bad.lost)
-
     async def _unlisted(self, intake: Intake, entry: Entry, *, agreed: bool) -> None:
         """An open recording that this listing did not name: seal it, or say that it has vanished."""
         if entry.state is State.STORED:
             self._put(Job(intake, entry, None))
-        elif agreed and lost_at(entry.created_at) < self.source.server_time():
+        elif agreed and lost_at(entry.created_at) < self._surely_past():
             self.summary.forgotten += 1
             change = Change(reason="the source has forgotten it before it was archived")
             await self.custody.advance(entry, Event.SOURCE_GONE, change)
             self.reporter.event("forgotten", recording_id=entry.recording_id)
-        else:
+        elif agreed:
             self.summary.vanished += 1
             await self.manifest.note_waiting(entry.recording_id, "the source no longer names it")
             self.reporter.event("vanished", recording_id=entry.recording_id)
+
+    def _surely_past(self) -> datetime:
+        """The earlier of the server's clock and ours: what is final is not decided on one that may be wrong."""
+        return min(self.source.server_time(), self.clock.now())
 
     def _put(self, job: Job) -> None:
         self.queued += 1

@@ -170,8 +170,8 @@ class AudioFacts:
     """What a probe learnt from the bytes alone. It decides nothing: ``rules.verdict`` does."""
 
     container: str
-    """``mp3``, ``wav``, ``ogg``, ``mp4``, ``flac``, … or what was found instead: ``html``, ``xml``, ``json``, ``gzip``,
-    ``empty``, ``zeros``, ``text``, ``unknown``."""
+    """``mp3``, ``wav``, ``ogg``, ``mp4``, ``flac``, … or what was found instead: one of
+    ``rules.verdict.NOT_AUDIO``."""
     extension: str
     """Of the object key, without a dot: follows the bytes, not the URL."""
     mediatype: str

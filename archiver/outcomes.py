@@ -13,8 +13,6 @@ class Settled:
     """The recording is in a state that this run need not touch again."""
 
     entry: Entry
-    moved: int = 0
-    """Bytes of audio that were transferred for it."""
     reasons: tuple[Finding, ...] = ()
     adopted: bool = False
 

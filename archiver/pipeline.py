@@ -42,7 +42,7 @@ class Pipeline:
     tolerance: tuple[float, float]
     level: Level
     shared_paths: set[str] = field(default_factory=set)
-    """Audio paths that the source has named for more than one recording."""
+    """Audio paths that the source has named for more than one recording of one window, in this run."""
     _in_flight: dict[Digest, str] = field(default_factory=dict)
     """Accepted audio on its way into the bucket, without tags, each with its recording: not in the manifest yet."""
 
@@ -118,6 +118,7 @@ class Pipeline:
         match outcome:
             case Fetched(transfer):
                 job.refusals = 0
+                job.received = transfer.received
                 return transfer
             case FetchFailed(reason, retry_after, outage):
                 return Retry("fetch", reason, retry_after, own=not outage)
@@ -138,8 +139,8 @@ class Pipeline:
 
     async def _gone(self, job: Job, reason: str) -> Outcome:
         """Believed only of a second link, listed for the purpose, and not while the audio may be on its way."""
-        job.refusals += 1
-        if job.refusals < 2:
+        job.absences += 1
+        if job.absences < 2:
             return NeedsLink(f"its audio is gone ({reason})")
         if self.source.server_time() - job.entry.created_at < SETTLING:
             return Waiting(f"its audio is not there yet ({reason})")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from archiver.call_log import survey
 from archiver.clock import Clock
 from archiver.errors import StoreFailed
 from archiver.manifest.interface import Entry, Manifest
@@ -40,6 +41,11 @@ async def rebuild(store: Store, manifest: Manifest, clock: Clock) -> Findings:
                 findings.restored += 1
             else:
                 findings.known += 1
+    try:
+        async for call_day in survey(store):
+            await manifest.note_call_day(clock.now(), call_day)
+    except StoreFailed as error:
+        findings.problems.append(error.fact)
     return findings
 
 
@@ -47,10 +53,9 @@ async def check(store: Store, manifest: Manifest) -> Findings:
     """Hold bucket and manifest against each other, both ways. Changes nothing."""
     findings = Findings()
     seen: set[str] = set()
-    async for seals in _seals(store, findings):
+    async for seals in _seals(store, findings, seen):
         entries = await manifest.entries([seal.recording_id for seal in seals])
         for seal in seals:
-            seen.add(seal.document.key)
             entry = entries.get(seal.recording_id)
             # One that was requeued after its quarantine may stand anywhere: its old bytes stay where they are.
             if entry is None:
@@ -84,8 +89,11 @@ def entry_of(seal: sidecar.Seal) -> Entry:
     )
 
 
-async def _seals(store: Store, findings: Findings) -> AsyncIterator[list[sidecar.Seal]]:
-    """Every readable sidecar in the bucket, in batches: recordings first, since a recording may be quarantined too."""
+async def _seals(store: Store, findings: Findings, seen: set[str] | None = None) -> AsyncIterator[list[sidecar.Seal]]:
+    """Every readable sidecar in the bucket, in batches: recordings first, since a recording may be quarantined too.
+
+    Keys of all sidecars are added to ``seen``, the unreadable ones as well.
+    """
     for area in (keys.RECORDINGS, keys.QUARANTINE):
         sizes: dict[str, int] = {}
         documents: list[StoredObject] = []
@@ -97,6 +105,8 @@ async def _seals(store: Store, findings: Findings) -> AsyncIterator[list[sidecar
             stem = stored.key.partition(".")[0] + "."  # what belongs together stays in one batch
             if stored.key.endswith(keys.SIDECAR_SUFFIX):
                 documents.append(stored)
+                if seen is not None:
+                    seen.add(stored.key)
             else:
                 sizes[stored.key] = stored.size
         yield await _read(store, documents, sizes, findings)
@@ -120,6 +130,9 @@ async def _read(
         for document in documents:
             tasks.start_soon(read, document.key)
     findings.sidecars += len(documents)
+    stems = {document.key.partition(".")[0] for document in documents}
+    orphans = sorted(key for key in sizes if key.partition(".")[0] not in stems)
+    findings.problems += [f"{key}: audio without a sidecar; the next run that lists it seals it" for key in orphans]
     whole = []
     for key in sorted(seals):
         if sizes.get(seals[key].audio.key) == seals[key].audio.size:

@@ -68,8 +68,9 @@ class Refresher:
             self.queue.renew(recording)
         elif recording.link is None:
             await self.abandon(job, "the source no longer gives a link to its audio")
+        elif not job.take_link(recording.link):
+            await self.abandon(job, "the source now links it to other audio")
         else:
-            job.take_link(recording.link)
             job.born_stale = not presign.is_fresh(recording.link.deadline, self.source.server_time())
             self.refreshed += 1
             self.queue.put_back(job)

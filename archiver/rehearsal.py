@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from archiver.call_lister import CallLister
 from archiver.custody import BucketDay
 from archiver.errors import ExitCode, SourceFailed
-from archiver.intake import Intake, Sighting
+from archiver.intake import BadRows, Intake, Sighting
+from archiver.lister import is_down
 from archiver.manifest.interface import Manifest
 from archiver.model import Recording, Window
 from archiver.reporting import Reporter
@@ -28,33 +30,41 @@ class Rehearsal:
     manifest: Manifest | None
     """None where there is none yet."""
     reporter: Reporter
+    calls: CallLister | None
+    """A dry one; None where call logs are not archived."""
 
     async def perform(self, windows: Sequence[Window], summary: Summary) -> ExitCode:
         """Fill ``summary``; can the listing be relied on? Raises SourceRefused, DestinationUnusable, StoreFailed.
 
         Work that is left to do is what a dry run is about: it is no reason for an exit code.
         """
-        for window in windows:
-            summary.windows += 1
+        bad_rows = BadRows(summary, self.reporter)
+        failures, summary.windows = 0, len(windows)
+        for number, window in enumerate(windows, 1):
             try:
-                await self._window(window, summary)
+                await self._window(window, summary, bad_rows)
+                failures = 0
             except SourceFailed as error:
                 summary.windows_disagreed += 1
                 self.reporter.event("window_disagreed", window=str(window), reason=error.fact)
+                failures += 1
+            if is_down(failures, answered=failures < number):
+                summary.windows_disagreed += len(windows) - number
+                self.reporter.event("listing_stopped", unlisted=len(windows) - number)
+                break
+            if self.calls is not None:
+                await self.calls.archive(window)
         if summary.rows_unreadable:
             return ExitCode.NEEDS_A_PERSON
-        return ExitCode.INCOMPLETE if summary.windows_disagreed else ExitCode.COMPLETE
+        return ExitCode.INCOMPLETE if summary.windows_disagreed or summary.calls_unsettled else ExitCode.COMPLETE
 
-    async def _window(self, window: Window, summary: Summary) -> None:
+    async def _window(self, window: Window, summary: Summary, bad_rows: BadRows) -> None:
         intake = Intake(window, await BucketDay.read(self.store, window.day))
         listing = self.source.recordings(window)
         async with aclosing(aiter(listing)) as pages:
             async for page in pages:
                 for bad in page.bad_rows:
-                    if intake.note_bad(bad):
-                        summary.rows_unreadable += bad.lost
-                        summary.rows_odd += not bad.lost
-                        self.reporter.event("bad_row", recording_id=bad.id, reason=bad.problem, lost=bad.lost)
+                    bad_rows.note(intake, bad)
                 fresh = [row for row in page.rows if intake.sight(row) is Sighting.NEW]
                 await self._page(fresh, intake.bucket_day, summary)
         agreed, reason = listing.outcome.agreed, listing.outcome.reason

@@ -13,13 +13,3 @@ class Reporter(Protocol):
 
     def progress(self, *, listed: int, settled: int, size: int) -> None:
         """Recordings listed so far that need work, of them settled, and bytes of audio moved."""
-
-
-class Silent:
-    """Tells nobody."""
-
-    def event(self, kind: str, /, **fields: object) -> None:
-        """Drop it."""
-
-    def progress(self, *, listed: int, settled: int, size: int) -> None:
-        """Drop it."""

@@ -11,6 +11,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from archiver.budget import Budget
+from archiver.call_lister import CallLister
+from archiver.call_log import CallLog
 from archiver.clock import Clock
 from archiver.deadline_queue import DeadlineQueue
 from archiver.errors import ArchiverError
@@ -52,6 +54,8 @@ class Run:
     clock: Clock
     reporter: Reporter
     budget: Budget
+    call_log: CallLog | None = None
+    """None: call logs are not archived."""
     summary: Summary = field(init=False)
     fatal: ArchiverError | None = None
     """What ended the run early for all recordings: credentials, destination, manifest."""
@@ -68,6 +72,9 @@ class Run:
         self.summary = Summary(self.plan.run_id)
         self._queue = DeadlineQueue(self.clock, self.plan.concurrency)
         self._refresher = Refresher(self.source, self._queue, self._leave)
+        calls = None
+        if self.call_log is not None:
+            calls = CallLister(self.source, self.call_log, self.manifest, self.clock, self.reporter, self.summary)
         self._lister = Lister(
             source=self.source,
             store=self.store,
@@ -78,6 +85,7 @@ class Run:
             reporter=self.reporter,
             summary=self.summary,
             lookback_days=self.plan.lookback_days,
+            calls=calls,
             shared_paths=self.pipeline.shared_paths,
         )
 
@@ -161,7 +169,11 @@ class Run:
                 self._listing.cancel()  # what was started goes on, its retries too; nothing new comes in
                 self._queue.done(job)
                 continue
-            await self._act(job, await self._archive(job))
+            outcome = await self._archive(job)
+            self.summary.bytes += job.received
+            self.budget.moved(job.received)
+            job.received = 0
+            await self._act(job, outcome)
 
     async def _archive(self, job: Job) -> Outcome:
         try:
@@ -172,7 +184,7 @@ class Run:
             # A bug met by one recording must not cost the others their links: told, counted, exit code 1.
             self.summary.bugs += 1
             self.reporter.event("bug", recording_id=job.entry.recording_id, error=error)
-            return Retry("bug", f"unexpected {type(error).__name__}", hopeless_now=True)
+            return Retry("bug", f"unexpected {type(error).__name__}", hopeless_now=True, own=False)
 
     async def _act(self, job: Job, outcome: Outcome) -> None:
         recording_id = job.entry.recording_id
@@ -199,8 +211,6 @@ class Run:
 
     def _settle(self, job: Job, settled: Settled) -> None:
         entry = settled.entry
-        self.budget.moved(settled.moved)
-        self.summary.bytes += settled.moved
         self.summary.suspect += entry.grade == Grade.SUSPECT and not settled.adopted
         self.reporter.event(
             "adopted" if settled.adopted else entry.state.value,
@@ -209,7 +219,7 @@ class Run:
             grade=entry.grade,
             reason=entry.reason,
             reasons=[reason.code for reason in settled.reasons],
-            bytes=settled.moved,
+            bytes=entry.audio.size if entry.audio else 0,
         )
         self._finish(job)
 

@@ -74,6 +74,10 @@ class ScratchDirectory:
         """Remove the directories in ``parent`` that dead processes left; which ones those were."""
         return [path for path in sorted(self.parent.glob(f"{PREFIX}*")) if _is_ours(path) and _sweep(path)]
 
+    def abandoned(self) -> list[Path]:
+        """What ``sweep`` would remove; nothing is."""
+        return [path for path in sorted(self.parent.glob(f"{PREFIX}*")) if _is_ours(path) and _is_abandoned(path)]
+
     def _claim(self, path: Path) -> None:
         """Make ``path`` and lock it; leaves things as they are where a sweeper was faster."""
         path.mkdir(mode=0o700)
@@ -129,6 +133,23 @@ def _sweep(path: Path) -> bool:
         return _remove(path)
     finally:
         os.close(fd)
+
+
+def _is_abandoned(path: Path) -> bool:
+    """True if no living process holds the lock of ``path``. Makes no lock file: looking leaves no trace."""
+    try:
+        fd = os.open(path / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def _remove(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,6 +14,8 @@ import anyio
 
 from archiver import __version__
 from archiver.budget import Budget
+from archiver.call_lister import CallLister
+from archiver.call_log import CallLog
 from archiver.clock import Clock
 from archiver.config import Auth, BucketTarget, Config
 from archiver.custody import Custody
@@ -40,10 +42,12 @@ class Request:
     """What the command line asks of a run."""
 
     first: date | None = None
-    """First UTC day; None: the watermark or the lookback, whichever is earlier."""
+    """First UTC day; None: every day that is not closed, and the lookback (``rules.windows.due``)."""
     last: date | None = None
     """Last UTC day, included; None: today."""
     budget: Budget = field(default_factory=Budget)
+    days: Sequence[date] = ()
+    """These UTC days and no others, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,13 @@ def spool_of(config: Config) -> Spool:
     return Spool(limits.memory_bytes, limits.spool_dir, max_bytes=limits.max_recording_bytes)
 
 
+def call_log_of(config: Config, store: Store) -> CallLog | None:
+    """The call log in the bucket; None where it is not to be archived."""
+    if not config.calls.archive:
+        return None
+    return CallLog(store, config.limits.spool_dir, config.source.zone if config.calls.parquet else None)
+
+
 async def run(
     config: Config,
     request: Request,
@@ -145,9 +156,11 @@ async def run(
                     attempts_per_recording=config.limits.attempts_per_recording,
                     lookback_days=config.windows.lookback_days,
                 )
-                work = Run(plan, source, store, manifest, pipeline, clock, reporter, request.budget)
+                work = Run(
+                    plan, source, store, manifest, pipeline, clock, reporter, request.budget, call_log_of(config, store)
+                )
                 summary = await work.execute(alongside)
-            code = work.fatal.exit_code if work.fatal else summary.exit_code
+            code = summary.exit_code
             return Ended(summary, work.fatal, code)
         except ArchiverError as error:
             code = error.exit_code
@@ -168,7 +181,9 @@ async def rehearse(config: Config, request: Request, clock: Clock, reporter: Rep
         summary = Summary(new_run_id(clock))
         started = clock.monotonic()
         asked = await due_windows(config, request, manifest, clock)
-        code = await Rehearsal(source, store, manifest, reporter).perform(asked, summary)
+        log = call_log_of(config, store)
+        calls = None if log is None else CallLister(source, log, manifest, clock, reporter, summary, dry=True)
+        code = await Rehearsal(source, store, manifest, reporter, calls).perform(asked, summary)
         summary.seconds = clock.monotonic() - started
         return Ended(summary, None, code)
 
@@ -178,6 +193,8 @@ async def due_windows(
 ) -> tuple[Window, ...]:
     """The windows that a run is to list, oldest first."""
     now, settings = clock.now(), config.windows
+    if request.days:
+        return tuple(Window.of_day(day) for day in sorted(set(request.days)))
     if request.first is not None:
         return tuple(windows.days(request.first, request.last or max(request.first, now.date())))
     first = Window.of_day(windows.first_day(now, settings.since)).start
@@ -194,6 +211,11 @@ async def watermark(config: Config, manifest: SqlManifest, clock: Clock) -> date
     now, since = clock.now(), config.windows.since
     closed = await manifest.closed(Window.of_day(windows.first_day(now, since)).start)
     return windows.watermark(now, since, closed, await manifest.unsettled())
+
+
+def new_audit_id(clock: Clock) -> str:
+    """Tells an audit from a run: ``status`` does not count it as one."""
+    return f"audit-{new_run_id(clock)}"
 
 
 def new_run_id(clock: Clock) -> str:

@@ -44,10 +44,6 @@ class Notes:
         """Note an embedded check that held."""
         self._held.setdefault(code, detail)
 
-    def withdraw(self, code: str) -> None:
-        """Take a proof back: a later part of the same check failed."""
-        self._held.pop(code, None)
-
     def has(self, code: str) -> bool:
         """True if ``code`` was found."""
         return code in self._found

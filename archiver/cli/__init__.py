@@ -28,6 +28,8 @@ COMMANDS = {
     "run": "List, archive, close periods: the main job.",
     "status": "Counts per state and day, and what is at risk.",
     "requeue": "Decide that recordings are to be tried again.",
+    "audit": "Check the bucket against the manifest, both ways.",
+    "reconcile": "Calls against recordings: which call has none and should.",
     "manifest": "Rebuild, check or back up the manifest.",
     "probe": "Facts and verdict of local audio files.",
     "sandbox": "Serve a provider on loopback to try or test against.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
-from archiver.errors import ArchiverError, ExitCode
+from archiver.errors import ArchiverError, ExitCode, first_of
 
 if TYPE_CHECKING:
     from archiver.config import Config
@@ -45,8 +45,7 @@ async def examine(console: Console, config: Config) -> ExitCode:
 
             tell(console, Check(look.__name__.removesuffix("_checks"), False, error.fact, error.hint))
             codes.add(error.exit_code)
-    order = (ExitCode.CREDENTIALS, ExitCode.DESTINATION, ExitCode.LOCKED, ExitCode.INCOMPLETE)
-    return next((code for code in order if code in codes), ExitCode.COMPLETE)
+    return first_of(codes)
 
 
 def tell(console: Console, check: Check) -> None:

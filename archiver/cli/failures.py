@@ -11,16 +11,11 @@ import click
 
 from archiver.cli.console import Console, OutputClosed
 from archiver.cli.redaction import printable
-from archiver.errors import ArchiverError, ConfigInvalid, ExitCode
+from archiver.errors import PRECEDENCE, ArchiverError, ConfigInvalid, ExitCode
 
 SIGPIPE = 141
 """What a shell reports of a program whose reader went away."""
-
-_FIRST = (ExitCode.CONFIG, ExitCode.USAGE, ExitCode.LOCKED, ExitCode.CREDENTIALS, ExitCode.DESTINATION)
-_THEN = (ExitCode.INTEGRITY, ExitCode.NEEDS_A_PERSON, ExitCode.INCOMPLETE, ExitCode.BUDGET)
 _EXPECTED = (ArchiverError, click.ClickException, click.Abort, KeyboardInterrupt, OutputClosed)
-PRECEDENCE = _FIRST + _THEN
-"""Of several at once, the first that applies."""
 
 
 def report(console: Console, error: BaseException) -> int:
@@ -103,4 +98,4 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _rank(error: ArchiverError) -> int:
-    return PRECEDENCE.index(error.exit_code) if error.exit_code in PRECEDENCE else len(PRECEDENCE)
+    return PRECEDENCE.index(error.exit_code)

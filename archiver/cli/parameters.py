@@ -59,3 +59,33 @@ class Size(click.ParamType[int]):
         if found is None:
             self.fail(f"{value!r} is not a size: write it as 500M or 10GiB", param, ctx)
         return int(float(found[1]) * _BYTES[found[2]])
+
+
+class Percentage(click.ParamType[float]):
+    """``5%`` or ``0.1%``: a part of one as a float."""
+
+    name = "percentage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Above 0, at most 1; usage error for anything else."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", str(value).strip())
+        if found is None or not 0 < float(found[1]) <= 100:
+            self.fail(f"{value!r} is not a percentage: write it as 5% or 0.1%", param, ctx)
+        return float(found[1]) / 100
+
+
+class ShardOf(click.ParamType[tuple[int, int]]):
+    """``3/30``: the third of thirty."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Number, from 1, and total; usage error for anything else."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value).strip())
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            self.fail(f"{value!r} is not a shard: write it as 1/30, from 1/30 to 30/30", param, ctx)
+        return int(found[1]), int(found[2])

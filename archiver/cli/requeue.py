@@ -8,11 +8,12 @@ import click
 
 from archiver.cli.console import Console
 from archiver.errors import ExitCode, UsageInvalid
+from archiver.rules.lifecycle import REQUEUEABLE
 
 if TYPE_CHECKING:
     from archiver.config import Config
 
-STATES = ("quarantined", "failed", "skipped", "unavailable")
+STATES = tuple(state.value for state in REQUEUEABLE)
 
 
 @click.command()

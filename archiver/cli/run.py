@@ -23,7 +23,7 @@ REASONS = 5
 
 
 @click.command()
-@click.option("--from", "first", type=Day(), metavar="DATE", help="First UTC day. Default: the watermark.")
+@click.option("--from", "first", type=Day(), metavar="DATE", help="First UTC day. Default: every day not closed.")
 @click.option("--to", "last", type=Day(), metavar="DATE", help="Last UTC day, included. Default: today.")
 @click.option("--dry-run", is_flag=True, help="List, and say what would be done; write nothing anywhere.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N recordings.")
@@ -43,7 +43,7 @@ def run(
 ) -> ExitCode:
     """List recordings, archive them, close periods.
 
-    Without dates: everything since the watermark, plus the lookback. Interrupt it at any moment; the next run resumes.
+    Without dates: every day that is not closed, plus the lookback. Interrupt it at any moment; the next run resumes.
     """
     loaded = console.load_config({"limits.concurrency": concurrency})
     import anyio
@@ -103,6 +103,9 @@ def tell(console: Console, summary: Summary, left_because: Mapping[str, int], *,
     console.data(f"{words}{summary.listed} recordings listed in {days}: {', '.join(counts) or 'nothing'}")
     if not dry_run:
         console.data(f"{summary.bytes / 2**20:.1f} MiB in {summary.seconds:.1f} s, run {summary.run_id}")
+    if summary.calls_listed or summary.calls_archived:
+        wanted = f"{summary.calls_pending} would be archived" if dry_run else f"{summary.calls_archived} new or changed"
+        console.data(f"{summary.calls_listed} calls listed: {wanted}")
     for words in troubles(summary):
         console.data(words)
     for reason, count in sorted(left_because.items(), key=lambda each: -each[1])[:REASONS]:
@@ -117,6 +120,7 @@ def troubles(summary: Summary) -> list[str]:
         "rows could not be read": summary.rows_unreadable,
         "rows are used without a field that could not be read": summary.rows_odd,
         "windows could not be listed reliably: listed again by the next run": summary.windows_disagreed,
+        "windows whose calls are not all archived: listed again by the next run": summary.calls_unsettled,
         "open recordings are no longer named by the source": summary.vanished,
         "open recordings were forgotten by the source before they were archived": summary.forgotten,
     }

@@ -54,6 +54,7 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
         oldest, last = await manifest.oldest_open(), await manifest.last_run()
         watermark = await wiring.watermark(config, manifest, clock)
         disagreed = await manifest.unagreed_windows()
+        call_days = await manifest.call_days()
     states: dict[str, int] = {}
     for counts in days.values():
         for state, count in counts.items():
@@ -61,6 +62,11 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
     return {
         "states": states,
         "days": {str(day): {state.value: count for state, count in days[day].items()} for day in sorted(days)},
+        "calls": {
+            "total": sum(each.rows for each in call_days),
+            "days": {str(each.day): {"calls": each.rows, "parts": each.parts} for each in call_days},
+            "unsettled": [{"window": str(each.day), "reason": each.reason} for each in call_days if not each.agreed],
+        },
         "watermark": _text(watermark),
         "oldest_open": oldest
         and {
@@ -89,10 +95,14 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     total = sum(facts["states"].values())
     parts = ", ".join(f"{count} {state}" for state, count in sorted(facts["states"].items()))
     console.data(f"{total} recordings: {parts or 'none yet'}")
-    names = sorted(facts["states"])
-    if facts["days"]:
+    calls = facts["calls"]
+    console.data(f"{calls['total']} calls in {len(calls['days'])} days")
+    names = [*sorted(facts["states"]), "calls"]
+    days = sorted(facts["days"].keys() | {day for day, held in calls["days"].items() if held["calls"]})
+    if days:
         console.data("day         " + "".join(f"{name:>13}" for name in names))
-    for day, counts in facts["days"].items():
+    for day in days:
+        counts = {**facts["days"].get(day, {}), "calls": calls["days"].get(day, {}).get("calls", 0)}
         console.data(f"{day}  " + "".join(f"{counts.get(name, 0):>13}" for name in names))
     console.data(f"closed up to: {facts['watermark']}")
     if oldest := facts["oldest_open"]:
@@ -104,6 +114,8 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         console.data("oldest open:  none")
     for window in facts["windows_disagreed"]:
         console.data(f"listed unreliably: {window['window']}: {window['reason']}")
+    for window in calls["unsettled"]:
+        console.data(f"calls listed unreliably: {window['window']}: {window['reason']}")
     if last := facts["last_run"]:
         ended = f"ended {last['ended_at']} with exit code {last['exit_code']}" if last["ended_at"] else "not ended"
         console.data(f"last run:     {last['run_id']}, {ended}")

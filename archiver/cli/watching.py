@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from archiver.cli.console import Console, OutputClosed
+from archiver.cli.redaction import printable
 from archiver.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ TALK = {
     "bad_row": (0, "row {recording_id}: {reason}"),
     "window": (1, "{window}: {listed} recordings listed"),
     "window_disagreed": (-1, "{window}: the listing cannot be relied on: {reason}"),
+    "calls": (1, "{window}: {listed} calls listed, {new} new, {changed} changed"),
+    "calls_unsettled": (-1, "{window}: its calls are not all archived, or not listed reliably: {reason}"),
+    "call_part_unreadable": (-1, "{key}: cannot be read; what it should hold is archived again"),
+    "bad_call": (0, "call {call_id}: {reason}"),
     "window_closed": (1, "{window}: closed"),
     "vanished": (0, "{recording_id}: the source no longer names it"),
     "forgotten": (-1, "{recording_id}: the source forgot it before it was archived"),
@@ -79,7 +84,7 @@ class Watcher:
         if isinstance(error, Exception) and self._console.flags.debug:
             import traceback
 
-            self._console.put("".join(traceback.format_exception(error)))
+            self._console.put(printable("".join(traceback.format_exception(error)).rstrip()))
 
     def _emit(self, kind: str, fields: dict[str, object]) -> None:
         """An NDJSON object. Archiving goes on if nobody takes it any more; the summary will say so at the end."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -143,9 +144,9 @@ class WindowsConfig(Section):
     """Which days are listed."""
 
     since: date | None = None
-    """First day (UTC), when there is no watermark yet; null: as far back as the provider keeps recordings."""
+    """First day (UTC) that has to be archived; null: as far back as the provider keeps recordings."""
     lookback_days: Annotated[int, Field(strict=True, ge=0, le=60)] = 3
-    """Days before the watermark that every run lists again, for recordings that appear late."""
+    """Days before today that every run lists again, for recordings that appear late."""
 
 
 class VerifyConfig(Section):
@@ -154,7 +155,8 @@ class VerifyConfig(Section):
     duration_tolerance_seconds: tuple[Seconds, Seconds] = (-1.1, 1.5)
     """Least and greatest accepted difference, walked length minus reported duration, in seconds."""
     level: Level = Level.FULL
-    """How far audio is verified: transport (lengths, digests), structure (and every frame), full (and duration)."""
+    """How far audio is verified: transport (lengths, digests), structure (and every frame, and duration), full (and
+    embedded checksums and content)."""
 
     @field_validator("duration_tolerance_seconds")
     @classmethod
@@ -162,6 +164,22 @@ class VerifyConfig(Section):
         if not tolerance[0] <= 0 <= tolerance[1]:
             raise ValueError("must be a lower bound of at most 0 and an upper bound of at least 0")
         return tolerance
+
+
+class CallsConfig(Section):
+    """The call log, which is archived beside the recordings."""
+
+    archive: Flag = True
+    """Archive the call log of every listed day, as newline JSON."""
+    parquet: Flag = False
+    """Put a Parquet copy beside each part of it, for DuckDB, Athena and the like; needs the extra parquet (pyarrow)."""
+
+    @field_validator("parquet")
+    @classmethod
+    def _can_be_made(cls, wanted: bool) -> bool:
+        if wanted and find_spec("pyarrow") is None:
+            raise ValueError("needs pyarrow, which is not installed: pip install 'recording-archiver[parquet]'")
+        return wanted
 
 
 class LimitsConfig(Section):
@@ -197,4 +215,5 @@ class Config(Section):
     manifest: ManifestConfig = Field(default_factory=ManifestConfig)
     windows: WindowsConfig = Field(default_factory=WindowsConfig)
     verify: VerifyConfig = Field(default_factory=VerifyConfig)
+    calls: CallsConfig = Field(default_factory=CallsConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)

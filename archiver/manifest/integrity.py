@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, and_, exists, func, not_, or_, select
+from sqlalchemy import Connection, and_, func, not_, or_, select
 
-from archiver.manifest.schema import IS_UNFINISHED, events, recordings, windows
+from archiver.manifest.schema import events, recordings, windows
+from archiver.manifest.windows import UNFINISHED_INSIDE
 from archiver.rules.lifecycle import TRANSITIONS, Event, State
 
 MOST_PER_KIND = 100
@@ -27,9 +28,6 @@ _CHAINED = select(
     func.lag(events.c.to_state).over(partition_by=events.c.recording_id, order_by=events.c.id).label("before"),
 ).subquery()
 _BROKEN = select(_CHAINED).where(_CHAINED.c.from_state.is_distinct_from(_CHAINED.c.before)).limit(MOST_PER_KIND)
-_UNFINISHED_INSIDE = exists().where(
-    IS_UNFINISHED, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
-)
 _UNSOUND = (
     select(windows.c.start_at, windows.c.end_at)
     .where(
@@ -37,7 +35,7 @@ _UNSOUND = (
             windows.c.start_at >= windows.c.end_at,
             and_(
                 windows.c.closed_at.is_not(None),
-                or_(not_(windows.c.agreed), windows.c.bad_rows > 0, _UNFINISHED_INSIDE),
+                or_(not_(windows.c.agreed), windows.c.bad_rows > 0, UNFINISHED_INSIDE),
             ),
         )
     )

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from archiver.model import Digest, Recording, StoredObject, Window
+from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import Event, State
 
 
@@ -68,6 +69,22 @@ class ListedWindow:
     unique: int
     bad_rows: int
     """Rows from which nothing could be archived."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallDay:
+    """What the bucket holds of a day's call log, and how its last listing ended."""
+
+    day: date
+    parts: int
+    """Parts in the bucket."""
+    rows: int
+    """Calls in their union."""
+    listing: str
+    """Digest of a listing whose every row the union holds as it stands; empty if none is known."""
+    agreed: bool = True
+    """False where the last listing did not agree, or what it named could not all be put."""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +150,7 @@ class Manifest(Protocol):
         """
 
     async def note_waiting(self, recording_id: str, reason: str) -> None:
-        """Say why an open recording waits (no audio yet, budget reached), using no attempt. Nothing for any other."""
+        """Say why an open recording waits (no audio yet, no new link), using no attempt. Nothing for any other."""
 
     async def note_window(self, run_id: str, at: datetime, listed: ListedWindow) -> None:
         """What the listing of a window ended with."""
@@ -167,13 +184,28 @@ class Manifest(Protocol):
         """The open recording with the earliest source time."""
 
     async def last_run(self) -> RunRecord | None:
-        """The run that ended last; the unfinished latest one if none did."""
+        """The run that ended last; the unfinished latest one if none did. Audits are none (ids ``audit-…``)."""
 
     async def unagreed_windows(self) -> list[ListedWindow]:
         """Windows whose last listing did not agree, or held rows that could not be read, oldest first."""
 
+    async def note_call_day(self, at: datetime, call_day: CallDay) -> None:
+        """Keep what is known of a day's call log, in place of what was."""
+
+    async def call_day(self, day: date) -> CallDay | None:
+        """What is known of a day's call log; None if nothing is: its parts tell."""
+
+    async def call_days(self) -> list[CallDay]:
+        """Every day of which something is known, oldest first."""
+
     def select(self, states: Sequence[State], ids: Sequence[str] = ()) -> AsyncIterator[Entry]:
         """Entries in one of ``states`` (and among ``ids``, if any are given), oldest first, streamed."""
+
+    def claims(self, day: date) -> AsyncIterator[Entry]:
+        """Entries of a UTC day that name an object of audio, in the order of its key, streamed."""
+
+    def listed(self, day: date) -> AsyncIterator[Known]:
+        """What the source said of the recordings of a UTC day, and where each stands, in the order of ids, streamed."""
 
     async def restore(self, entry: Entry, row: Mapping[str, Any], at: datetime, run_id: str | None) -> bool:
         """Write an entry read from a sidecar (rebuild); False if the id is known already. Its events say so."""

@@ -12,9 +12,14 @@ from archiver.manifest.interface import Entry, RunCounts, RunRecord
 from archiver.manifest.rows import ENTRY, entry_of
 from archiver.manifest.schema import recordings, runs
 from archiver.model import Digest
+from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import State
 
 PAGE = 500
+CLAIMS = 2000
+"""Entries per page of a day in key order: no index has that order, so that each page looks at the whole day."""
+AUDIT = "audit-"
+"""How the ids of audits begin: they hold the lock as runs do, and archive nothing."""
 SAME_CONTENT = 10
 """Other recordings with the same audio that are named at most."""
 OPEN_STATES = tuple(state for state in State if state.is_open)
@@ -39,8 +44,22 @@ _SAME_CONTENT = (
     .limit(SAME_CONTENT)
 )
 _DAYS = select(recordings.c.day, recordings.c.state, func.count()).group_by(recordings.c.day, recordings.c.state)
-_ENDED = select(runs).where(runs.c.ended_at.is_not(None)).order_by(runs.c.ended_at.desc()).limit(1)
-_UNENDED = select(runs).where(runs.c.ended_at.is_(None)).order_by(runs.c.started_at.desc()).limit(1)
+_RUNS = select(runs).where(runs.c.run_id.not_like(f"{AUDIT}%"))
+_ENDED = _RUNS.where(runs.c.ended_at.is_not(None)).order_by(runs.c.ended_at.desc()).limit(1)
+_UNENDED = _RUNS.where(runs.c.ended_at.is_(None)).order_by(runs.c.started_at.desc()).limit(1)
+_CLAIMS = (
+    select(*ENTRY)
+    .where(recordings.c.day == bindparam("on"), recordings.c.audio_key > bindparam("after"))
+    .order_by(recordings.c.audio_key, recordings.c.id)
+    .limit(CLAIMS)
+)
+
+_LISTED = (
+    select(recordings.c.id, recordings.c.created_at, recordings.c.duration, recordings.c.state, recordings.c.source_row)
+    .where(recordings.c.day == bindparam("on"), recordings.c.id > bindparam("after"))
+    .order_by(recordings.c.id)
+    .limit(CLAIMS)
+)
 
 
 def counts(connection: Connection, run_id: str) -> RunCounts:
@@ -85,6 +104,19 @@ def same_content(connection: Connection, digest: Digest, other_than: str) -> lis
 def page(connection: Connection, states: Sequence[State], after: tuple[datetime, str] | None) -> list[Entry]:
     """The next ``PAGE`` entries in one of ``states`` behind ``after``, oldest first."""
     return [entry_of(row) for row in connection.execute(page_query(states, after))]
+
+
+def claims(connection: Connection, day: date, after: str) -> list[Entry]:
+    """The next ``CLAIMS`` entries of the day that name audio, behind the key ``after``."""
+    return [entry_of(row) for row in connection.execute(_CLAIMS, {"on": day, "after": after})]
+
+
+def listed(connection: Connection, day: date, after: str) -> list[Known]:
+    """The next ``CLAIMS`` recordings of the day, behind the id ``after``."""
+    return [
+        Known(recording_id, created_at, duration, State(state), row or {})
+        for recording_id, created_at, duration, state, row in connection.execute(_LISTED, {"on": day, "after": after})
+    ]
 
 
 def page_query(states: Sequence[State], after: tuple[datetime, str] | None, size: int = PAGE) -> Select[Any]:

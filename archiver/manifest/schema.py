@@ -199,7 +199,7 @@ attempts = Table(
            comment="whose attempt"),
     Column("at", Moment, nullable=False, comment="when it had failed"),
     Column("run_id", Text, nullable=False, comment="in which run"),
-    Column("stage", Text, nullable=False, comment="fetch, probe, put, seal, ..."),
+    Column("stage", Text, nullable=False, comment="fetch, spool, store; bug where the program is to blame"),
     Column("reason", Words, nullable=False, comment="what went wrong, in words"),
     comment="append-only: every failed attempt",
 )  # fmt: skip
@@ -220,7 +220,21 @@ windows = Table(
     Column("closed_at", Moment, comment="when it was closed; null while it is not"),
     Column("reopened_at", Moment, comment="when a closed one last had something open in it again"),
     CheckConstraint("start_at < end_at", name="ck_windows_span"),
-    comment="one row per window that was listed to its end",
+    comment="one row per window that was listed, to its end or not",
+)
+
+call_days = Table(
+    "call_days",
+    metadata,
+    Column("day", Date, primary_key=True, comment="UTC day: the dt of its parts"),
+    Column("parts", Integer, nullable=False, comment="parts of its call log in the bucket"),
+    Column("row_count", BigInteger, nullable=False, comment="calls in their union"),
+    Column("listing", Text, nullable=False, comment="digest of a listing that the union holds as it stands; or empty"),
+    Column("agreed", Boolean, nullable=False, comment="whether the last listing agreed, and all of it was put"),
+    Column("reason", Words, nullable=False, comment="why not, in words"),
+    Column("noted_at", Moment, nullable=False, comment="when this was so"),
+    CheckConstraint("parts >= 0", name="ck_call_days_parts"),
+    comment="one row per day of calls: an index of the parts in the bucket",
 )
 
 runs = Table(

@@ -16,13 +16,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from archiver.errors import ManifestUnusable
-from archiver.manifest import integrity, listing, migrate, reports, runs, schema, sqlite, steps
+from archiver.manifest import calls, integrity, listing, migrate, reports, runs, schema, sqlite, steps
 from archiver.manifest import windows as listed_windows
-from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest, RunCounts, RunRecord
+from archiver.manifest.interface import CallDay, Change, Entry, ListedWindow, Manifest, RunCounts, RunRecord
 from archiver.manifest.rows import chunks, some_entries
 from archiver.manifest.runlock import RunLock
 from archiver.manifest.writer import Kind, Work, Writer
 from archiver.model import Digest, Recording, Window
+from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import Event, State, next_state
 
 T = TypeVar("T")
@@ -34,7 +35,6 @@ class _SqliteDatabase:
     def __init__(self, path: Path, *, read_only: bool, busy_seconds: float) -> None:
         self.path = path
         self._read_only = read_only
-        self._busy_seconds = busy_seconds
         self._engine = sqlite.engine_for(path, read_only=read_only, busy_seconds=busy_seconds)
 
     def connect(self) -> Connection:
@@ -119,14 +119,10 @@ class SqlManifest(Manifest):
 
     async def begin_run(self, run_id: str, at: datetime) -> None:
         """ValueError for a run id that was used before."""
-
-        def begin(connection: Connection) -> None:
-            runs.begin(connection, run_id, at)
-
         if not self._lock.take():
             raise await self._read(runs.locked)
         try:
-            await self._write(begin)
+            await self._write(partial(runs.begin, run_id=run_id, at=at))
         except BaseException:
             self._lock.release()
             raise
@@ -208,6 +204,15 @@ class SqlManifest(Manifest):
     async def unagreed_windows(self) -> list[ListedWindow]:
         return await self._read(listed_windows.unagreed)
 
+    async def note_call_day(self, at: datetime, call_day: CallDay) -> None:
+        await self._write(partial(calls.note, at=at, call_day=call_day))
+
+    async def call_day(self, day: date) -> CallDay | None:
+        return await self._read(partial(calls.one, day=day))
+
+    async def call_days(self) -> list[CallDay]:
+        return await self._read(calls.every)
+
     async def select(self, states: Sequence[State], ids: Sequence[str] = ()) -> AsyncIterator[Entry]:
         """Page by page, with no transaction open between pages: what changes meanwhile is seen or not."""
         if ids:
@@ -224,6 +229,26 @@ class SqlManifest(Manifest):
             if len(entries) < reports.PAGE:
                 return
             after = (entries[-1].created_at, entries[-1].recording_id)
+
+    async def claims(self, day: date) -> AsyncIterator[Entry]:
+        """In pages, as ``select``."""
+        after = ""
+        while entries := await self._read(partial(reports.claims, day=day, after=after)):
+            for entry in entries:
+                yield entry
+                after = entry.audio.key if entry.audio else after
+            if len(entries) < reports.CLAIMS:
+                return
+
+    async def listed(self, day: date) -> AsyncIterator[Known]:
+        """In pages, as ``select``."""
+        after = ""
+        while found := await self._read(partial(reports.listed, day=day, after=after)):
+            for known in found:
+                yield known
+            if len(found) < reports.CLAIMS:
+                return
+            after = found[-1].id
 
     async def restore(self, entry: Entry, row: Mapping[str, Any], at: datetime, run_id: str | None) -> bool:
         """The events are those that lead to its state by the shortest way, each with ``{"restored": true}``."""

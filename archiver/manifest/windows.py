@@ -16,7 +16,7 @@ _THIS = and_(windows.c.start_at == bindparam("from_"), windows.c.end_at == bindp
 _OPEN_INSIDE = exists().where(
     IS_OPEN, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
 )
-_UNFINISHED_INSIDE = exists().where(
+UNFINISHED_INSIDE = exists().where(
     IS_UNFINISHED, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
 )
 _COMPLETE = and_(windows.c.agreed, windows.c.bad_rows == 0)
@@ -30,7 +30,7 @@ _REOPEN = _UNCLOSE.where(
 _REOPEN_DOUBTED = _UNCLOSE.where(_THIS, not_(_COMPLETE)).values(closed_at=None, reopened_at=bindparam("now"))
 _CLOSE = (
     update(windows)
-    .where(_THIS, windows.c.closed_at.is_(None), _COMPLETE, not_(_UNFINISHED_INSIDE))
+    .where(_THIS, windows.c.closed_at.is_(None), _COMPLETE, not_(UNFINISHED_INSIDE))
     .values(closed_at=bindparam("now"))
 )
 _UNCLOSED = select(windows.c.start_at).where(windows.c.closed_at.is_(None))

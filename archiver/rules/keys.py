@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import date
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -14,6 +15,9 @@ PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 SIDECAR_SUFFIX = ".vcon.json"
 RECORDINGS = "recordings"
 QUARANTINE = "quarantine"
+CALLS = "calls"
+CALL_PART = re.compile(CALLS + r"/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
+"""A part of a day's call log, or its Parquet copy."""
 
 
 def stem(recording_id: str) -> str:
@@ -27,7 +31,7 @@ def stem(recording_id: str) -> str:
 
 
 def day_prefix(area: str, day: date) -> str:
-    """The prefix under which everything of ``day`` lies; ``area`` is RECORDINGS or QUARANTINE."""
+    """The prefix under which everything of ``day`` lies; ``area`` is RECORDINGS, QUARANTINE or CALLS."""
     return f"{area}/dt={day.isoformat()}/"
 
 
@@ -48,3 +52,34 @@ def quarantine_keys(recording_id: str, day: date, extension: str, again: str = "
     """
     base = day_prefix(QUARANTINE, day) + stem(recording_id) + (f".{again}" if again else "")
     return f"{base}.{extension}", f"{base}{SIDECAR_SUFFIX}"
+
+
+def call_part_key(day: date, number: int) -> str:
+    """The key of a part of a day's call log: numbered from 1, each only adding to those before it."""
+    return f"{day_prefix(CALLS, day)}part-{number:04d}.ndjson.gz"
+
+
+def call_copy_key(day: date, number: int) -> str:
+    """The key of the Parquet copy of a part."""
+    return f"{day_prefix(CALLS, day)}part-{number:04d}.parquet"
+
+
+def call_part_of(key: str) -> tuple[date, int] | None:
+    """Day and number of the part that lies under a key; None if it is not one."""
+    return _numbered(key, call_part_key)
+
+
+def call_copy_of(key: str) -> tuple[date, int] | None:
+    """Day and number of the Parquet copy that lies under a key; None if it is not one."""
+    return _numbered(key, call_copy_key)
+
+
+def _numbered(key: str, key_of: Callable[[date, int], str]) -> tuple[date, int] | None:
+    named = CALL_PART.fullmatch(key)
+    if named is None:
+        return None
+    try:
+        found = date.fromisoformat(named[1]), int(named[2])
+    except ValueError:
+        return None
+    return found if key_of(*found) == key else None

@@ -1,7 +1,7 @@
 """What can become of a recording: its states, its events, and the one table that joins them.
 
-States name durable facts. A transient failure is not one: it is an attempt row in the manifest and a time for the
-next attempt, and the recording stays where it is. ``archived`` is reached only through ``stored``.
+States name durable facts. A transient failure is not one: it is an attempt row in the manifest, and the recording
+stays where it is. ``archived`` is reached only through ``stored``.
 """
 
 from __future__ import annotations

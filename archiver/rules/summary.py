@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from archiver.errors import ExitCode
+from archiver.errors import ExitCode, first_of
 
 SIGNALS = ("SIGINT", "SIGTERM")
 
@@ -26,7 +26,7 @@ class Summary:
     failed: int = 0
     unavailable: int = 0
     bytes: int = 0
-    """Of audio, transferred."""
+    """Of audio that was fetched whole, twice where it had to be fetched twice."""
     seconds: float = 0.0
     windows_disagreed: int = 0
     """Windows whose listing failed or did not come to agree with the stated total."""
@@ -45,6 +45,16 @@ class Summary:
     """Among ``pending``: for a reason of their own (no audio yet, attempts failed), not because the run was stopped."""
     forgotten: int = 0
     """Open recordings that the source was to keep for 60 days, and that are past them."""
+    calls_listed: int = 0
+    """Distinct calls that the source named, per window."""
+    calls_archived: int = 0
+    """Rows of calls, new or changed, that this run has written."""
+    call_parts: int = 0
+    """Parts of the call log that they were written to."""
+    calls_pending: int = 0
+    """Rows of calls that are still to be written: by a real run, in a dry one; or that could not be put."""
+    calls_unsettled: int = 0
+    """Windows whose calls were not listed reliably, or not all archived."""
     bugs: int = 0
     """Recordings that met an unexpected error."""
     fatal: ExitCode | None = None
@@ -67,25 +77,21 @@ class Summary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The first that applies, in the order of the contract."""
-        if self.bugs:
-            return ExitCode.BUG
-        if self.fatal in (ExitCode.CREDENTIALS, ExitCode.DESTINATION):
-            return self.fatal
-        if self.stopped in SIGNALS:
-            return ExitCode[self.stopped]
-        if self.conflicts:
-            return ExitCode.INTEGRITY
-        if self.quarantined or self.unavailable or self.forgotten or self.rows_unreadable:
-            return ExitCode.NEEDS_A_PERSON
-        if self.fatal is not None:
-            return self.fatal
+        """The first that applies, in the order of ``errors.PRECEDENCE``."""
         at_budget = self.stopped == "budget"
-        if self.left or self.failed or self.windows_disagreed or self.vanished or (self.pending and not at_budget):
-            return ExitCode.INCOMPLETE
-        if at_budget:
-            return ExitCode.BUDGET
-        return ExitCode.COMPLETE
+        unlisted = self.windows_disagreed or self.calls_unsettled
+        applies = {
+            ExitCode.BUG: self.bugs,
+            ExitCode.INTEGRITY: self.conflicts,
+            ExitCode.NEEDS_A_PERSON: self.quarantined or self.unavailable or self.forgotten or self.rows_unreadable,
+            ExitCode.INCOMPLETE: self.left or self.failed or unlisted or self.vanished,
+            ExitCode.BUDGET: at_budget,
+        }
+        codes = {code for code, reason in applies.items() if reason}
+        codes |= {ExitCode[self.stopped]} if self.stopped in SIGNALS else set()
+        codes |= {self.fatal} if self.fatal is not None else set()
+        codes |= {ExitCode.INCOMPLETE} if self.pending and not at_budget else set()
+        return first_of(codes)
 
     def to_json(self) -> dict[str, Any]:
         """The ``summary`` object of ``archiver run --json``."""

@@ -1,4 +1,4 @@
-"""Which windows a run lists: UTC days, from the watermark or the lookback, whichever is earlier, to today."""
+"""Which windows a run lists: UTC days that are not closed, the lookback, and days with something open in them."""
 
 from __future__ import annotations
 

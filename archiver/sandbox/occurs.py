@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-_LONG_AFTER = 10**9
-
 
 @dataclass(frozen=True, kw_only=True)
 class Occurs:
@@ -15,11 +13,6 @@ class Occurs:
     def active(self, seen: int) -> bool:
         """Whether it happens now, `seen` occurrences having gone before."""
         return self.after <= seen and (self.times is None or seen < self.after + self.times)
-
-    @property
-    def lasting(self) -> bool:
-        """Whether it still happens in the long run."""
-        return self.active(_LONG_AFTER)
 
 
 def position(at: int | float, length: int) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import ssl
 from collections.abc import Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import anyio
@@ -51,21 +52,6 @@ class ApiClient:
 
     async def report(self, path: str, params: Mapping[str, str]) -> Envelope:
         """One page of a report. SourceRefused on 401 and 403; SourceFailed when retries are spent."""
-        return await self._retried(path, params)
-
-    async def ask(self, path: str) -> int:
-        """The status that ``path`` answers with, once, without retries. SourceRefused on 401 and 403."""
-        try:
-            status, _, _ = await self._get(path, {})
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise SourceFailed(f"{self._host}: {_words(error)}", "check source.base_url and the network") from None
-        return status
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._http.aclose()
-
-    async def _retried(self, path: str, params: Mapping[str, str]) -> Envelope:
         failures = 0
         while True:
             retry_after = None
@@ -86,6 +72,18 @@ class ApiClient:
             if isinstance(decision, GiveUp):
                 self._fail(path, f"{trouble} ({failures} tries)")
             await anyio.sleep(decision.delay)
+
+    async def ask(self, path: str) -> int:
+        """The status that ``path`` answers with, once, without retries. SourceRefused on 401 and 403."""
+        try:
+            status, _, _ = await self._get(path, {})
+        except (httpx2.HTTPError, TimeoutError, UnusableAnswer) as error:
+            raise SourceFailed(f"{self._host}: {_words(error)}", "check source.base_url and the network") from None
+        return status
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
 
     async def _get(self, path: str, params: Mapping[str, str]) -> tuple[int, httpx2.Headers, bytes]:
         """Status, headers and body; raises httpx2.HTTPError, TimeoutError, UnusableAnswer, SourceRefused."""
@@ -134,7 +132,7 @@ def seconds_to_wait(retry_after: str | None, server_clock: ServerClock) -> float
     return None if moment is None else max(0.0, (moment - server_clock.now()).total_seconds())
 
 
-def _http_date(text: str | None) -> Any:
+def _http_date(text: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text) if text else None
     except (ValueError, TypeError, OverflowError, IndexError):

@@ -64,6 +64,8 @@ def unwrap(body: bytes) -> Envelope:
 def _envelope(dialect: str, data: object, paging: Mapping[str, Any], next_page: object) -> Envelope:
     more = None if next_page is UNSAID else next_page is not None
     total, last_page = _count(paging.get("total")), _count(paging.get("last_page"))
+    if total is None and paging.get("total") is not None:
+        raise UnusableAnswer("the stated total is no count")
     if not data and total == 0:  # {}, null, [] or nothing at all, and the source says that this is right
         return Envelope(dialect, (), 0, 0, last_page, more)
     if not isinstance(data, list):

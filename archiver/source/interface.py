@@ -84,7 +84,7 @@ class LinkRefused:
 
 @dataclass(frozen=True, slots=True)
 class AudioGone:
-    """The origin says that there is no such audio (404)."""
+    """The origin says that there is no such audio (404, 410)."""
 
     reason: str
 
@@ -97,7 +97,7 @@ class FetchFailed:
     retry_after: float | None = None
     """Seconds the origin asked us to wait."""
     outage: bool = False
-    """True where the origin is overloaded or down (429, 5xx, unreachable): no fault of this audio."""
+    """True where the origin is overloaded or down (429, 502 to 504, unreachable): no fault of this audio."""
 
 
 FetchOutcome = Fetched | LinkExpired | LinkRefused | AudioGone | FetchFailed

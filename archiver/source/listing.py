@@ -73,8 +73,8 @@ class ReportListing(Generic[RowT]):
             BadRow(None, "the row is no object", {"page": number, "number": each}, lost=True)
             for each in range(envelope.not_rows)
         ]
-        for raw in envelope.rows:
-            row, problems = self._read_row(raw)
+        for each, raw in enumerate(envelope.rows):
+            row, problems = self._read_row(raw, number, each)
             inside = row is not None and moment_of(row) in self._window
             if row is not None and inside:
                 rows.append(row)
@@ -82,12 +82,13 @@ class ReportListing(Generic[RowT]):
                 bad_rows.extend(problems)
         return Page(number, tuple(rows), tuple(bad_rows), envelope.dialect, envelope.total)
 
-    def _read_row(self, raw: Mapping[str, Any]) -> tuple[RowT | None, list[BadRow]]:
+    def _read_row(self, raw: Mapping[str, Any], page: int, each: int) -> tuple[RowT | None, list[BadRow]]:
         try:
             return self._read(raw)
         except Exception as error:
             # Whatever a row holds that we did not think of: it is told and counted, and the others are read.
-            return None, [BadRow(None, f"the row cannot be read ({type(error).__name__})", {}, lost=True)]
+            words = f"the row cannot be read ({type(error).__name__})"
+            return None, [BadRow(None, words, {"page": page, "number": each}, lost=True)]
 
 
 def moment_of(row: Recording | Call) -> datetime:

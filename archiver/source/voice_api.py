@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archiver.clock import Clock, ServerClock
+from archiver.errors import ConfigInvalid
 from archiver.model import Call, Link, Recording, Window
 from archiver.rules.windows import asked_days
 from archiver.source.api_client import ApiClient
@@ -48,7 +49,7 @@ class VoiceApi:
     def __init__(self, tenant: Tenant, clock: Clock) -> None:
         self._zone = tenant.timezone
         self._server_clock = ServerClock(clock)
-        trust = ssl.create_default_context(cafile=tenant.ca_file)
+        trust = _trusting(tenant.ca_file)
         self._api = ApiClient(
             tenant.base_url,
             tenant.token,
@@ -108,6 +109,15 @@ class VoiceApi:
             return await self._api.report(path, {filter_name: asked, "page": str(number)})
 
         return fetch
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        raise ConfigInvalid([f"source.ca_file: {ca_file}: holds no certificates (PEM)"]) from None
+    except OSError as error:
+        raise ConfigInvalid([f"source.ca_file: {ca_file}: {error.strerror}"]) from None
 
 
 def english_date(day: date) -> str:

@@ -28,7 +28,7 @@ from archiver.errors import ArchiverError, StoreFailed
 from archiver.model import Digest, StoredObject
 from archiver.scratch import ScratchDirectory, make_private_directory
 from archiver.store.directory_errors import file_errors, link_errors
-from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, PutOutcome
+from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, KeyHistory, PutOutcome
 from archiver.store.object_key import checked_key
 
 T = TypeVar("T")
@@ -77,6 +77,18 @@ class DirectoryStore:
                 yield entry
             else:
                 pending.extend(reversed(await self._in_thread(partial(self._entries, entry, prefix))))
+
+    async def rehash(self, key: str) -> StoredObject | None:
+        """A directory keeps no checksums: ``head`` reads the bytes as well."""
+        return await self.head(key)
+
+    async def history(self, prefix: str) -> AsyncIterator[KeyHistory]:
+        """As the port promises: a file has one version."""
+        async for stored in self.list(prefix):
+            yield KeyHistory(stored.key, stored)
+
+    async def leftovers(self) -> Sequence[str]:
+        return await self._in_thread(self._leftovers)
 
     async def check(self) -> Sequence[Check]:
         try:
@@ -193,6 +205,10 @@ class DirectoryStore:
         found.sort(key=lambda pair: pair[0])
         return [entry for _, entry in found]
 
+    def _leftovers(self) -> Sequence[str]:
+        with file_errors(self._root, f"{self._scratch.parent} cannot be read"):
+            return [str(path.relative_to(self._root)) for path in self._scratch.abandoned()]
+
     def _check(self) -> Sequence[Check]:
         self._prepare()
         key, body = f"doctor/probe-{secrets.token_hex(8)}", _Probe(secrets.token_bytes(64))
@@ -228,7 +244,7 @@ class _Probe:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.size = len(data)
-        self.digest = Digest("sha256", hashlib.sha256(data).hexdigest())
+        self.digest = Digest.sha256_of(data)
 
     def open(self) -> BinaryIO:
         return BytesIO(self.data)

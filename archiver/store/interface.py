@@ -54,6 +54,17 @@ class Check:
     remedy: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyHistory:
+    """A key, as it stands and as often as it was written."""
+
+    key: str
+    current: StoredObject | None
+    """What a reader gets: size and version id, digest left out. None: deleted, while older versions are kept."""
+    versions: int | None = 1
+    """How many versions hold bytes; None where the store keeps versions that these credentials may not list."""
+
+
 class Store(Protocol):
     """A bucket to which objects are only ever added.
 
@@ -82,6 +93,15 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Every object whose key starts with ``prefix``, in key order, digests left out."""
+
+    async def rehash(self, key: str) -> StoredObject | None:
+        """As ``head``, from the bytes as they are read now, in pieces: no stored checksum is believed."""
+
+    def history(self, prefix: str) -> AsyncIterator[KeyHistory]:
+        """As ``list``, with version ids, and with the keys that are deleted but have older versions."""
+
+    async def leftovers(self) -> Sequence[str]:
+        """Names, for people, of what dead processes left in the store's own scratch; none where it has no scratch."""
 
     async def check(self) -> Sequence[Check]:
         """Pre-flight: reachable, writable create-only, read back equal. Leaves nothing behind that it can delete."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 
 from archiver.errors import StoreFailed
 from archiver.model import Digest, StoredObject
-from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, PutOutcome
+from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, KeyHistory, PutOutcome
 from archiver.store.object_key import checked_key
 
 
@@ -28,17 +27,17 @@ class MemoryStore:
         self.puts += 1
         with body.open() as stream:
             data = stream.read()
-        if len(data) != body.size or sha256_of(data) != digest:
+        if len(data) != body.size or Digest.sha256_of(data) != digest:
             raise StoreFailed(f"the body for {key} is not the one its digest names")
         if key not in self.objects:
             self.objects[key], self.mediatypes[key] = data, mediatype
             return Created(StoredObject(key, body.size, digest))
-        stored = StoredObject(key, len(self.objects[key]), sha256_of(self.objects[key]))
+        stored = StoredObject(key, len(self.objects[key]), Digest.sha256_of(self.objects[key]))
         return AlreadyThere(stored) if stored.digest == digest else Conflict(stored)
 
     async def head(self, key: str) -> StoredObject | None:
         data = self.objects.get(checked_key(key))
-        return None if data is None else StoredObject(key, len(data), sha256_of(data))
+        return None if data is None else StoredObject(key, len(data), Digest.sha256_of(data))
 
     async def read(self, key: str, limit: int) -> bytes | None:
         data = self.objects.get(checked_key(key))
@@ -51,13 +50,18 @@ class MemoryStore:
             if key.startswith(prefix):
                 yield StoredObject(key, len(self.objects[key]))
 
+    async def rehash(self, key: str) -> StoredObject | None:
+        return await self.head(key)
+
+    async def history(self, prefix: str) -> AsyncIterator[KeyHistory]:
+        async for stored in self.list(prefix):
+            yield KeyHistory(stored.key, stored)
+
+    async def leftovers(self) -> Sequence[str]:
+        return ()
+
     async def check(self) -> Sequence[Check]:
         return [Check("destination", True, "objects are kept in memory and lost at the end of the process")]
 
     async def aclose(self) -> None:
         """Nothing to release."""
-
-
-def sha256_of(data: bytes) -> Digest:
-    """The digest of ``data``."""
-    return Digest("sha256", hashlib.sha256(data).hexdigest())

@@ -31,7 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 
 from archiver.errors import ArchiverError, StoreFailed
 from archiver.model import Digest, StoredObject
-from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, PutOutcome
+from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, KeyHistory, PutOutcome
 from archiver.store.object_key import checked_key
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_doctor import Doctor
@@ -45,6 +45,7 @@ from archiver.store.s3_errors import (
     silence_sdk_logs,
     translated,
 )
+from archiver.store.s3_versions import VersionPages, folded
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -121,6 +122,26 @@ class S3Store:
         while (page := await self._in_thread(doing, partial(self._next_page, pages))) is not None:
             for stored in page:
                 yield stored
+
+    async def rehash(self, key: str) -> StoredObject | None:
+        checked_key(key, self._prefix)
+        return await self._in_thread(f"rehash {key}", lambda client: self._received(key, client, partial(_hashed, key)))
+
+    async def history(self, prefix: str) -> AsyncIterator[KeyHistory]:
+        """As the port promises, without versions where listing them is not allowed, or not known to the store."""
+        pages = VersionPages(self._bucket, self._prefix, prefix)
+        pending: list[KeyHistory] = []
+        while (page := await self._in_thread(f"list the versions of {prefix}", pages.next)) is not None:
+            for history in folded(pending, page):
+                yield history
+        for history in pending:
+            yield history
+        if pages.refused:
+            async for stored in self.list(prefix):
+                yield KeyHistory(stored.key, stored, None)
+
+    async def leftovers(self) -> Sequence[str]:
+        return ()
 
     async def check(self) -> Sequence[Check]:
         """As the port promises. The probes below ``doctor/`` stay where deletion is denied, as it should be."""

@@ -100,7 +100,7 @@ UNUSABLE: dict[str, tuple[str, str]] = {
     "InvalidEncryptionAlgorithmError": ("the encryption is not known to the store", "correct destination.encryption"),
     "NotImplemented": (
         "the store lacks a feature that is needed (create-only put, checksum, encryption)",
-        "run `archiver doctor` against it; see the list of tested stores",
+        "run `archiver doctor` against it: it names what is missing",
     ),
     **dict.fromkeys(
         ("QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"),

@@ -51,7 +51,7 @@ def test_show_prints_what_is_in_effect(invoke: Invoke, usable: Path) -> None:
     assert values["source"]["base_url"] == "https://api.example.net/api/v2/"
     assert values["source"]["token"] == "********"
     assert values["verify"] == {"duration_tolerance_seconds": [-1.1, 1.5], "level": "full"}
-    assert list(values) == ["source", "destination", "manifest", "windows", "verify", "limits"]
+    assert list(values) == ["source", "destination", "manifest", "windows", "verify", "calls", "limits"]
 
 
 def test_show_says_where_values_come_from(invoke: Invoke, usable: Path) -> None:

@@ -154,7 +154,7 @@ def test_every_ending_has_its_exit_code(
 
 
 def test_every_error_of_ours_is_in_the_table_of_precedence() -> None:
-    from archiver.cli.failures import PRECEDENCE
+    from archiver.errors import PRECEDENCE
 
     found = [errors.ArchiverError]
     for each in found:

@@ -31,6 +31,7 @@ def test_defaults_are_those_of_the_contract(load_text: Load, minimal: str) -> No
     assert config.limits.attempts_per_recording == 30
     assert config.limits.spool_dir is None
     assert config.limits.memory_bytes == 256 * 1024 * 1024
+    assert (config.calls.archive, config.calls.parquet) == (True, False)
 
 
 def test_the_higher_level_wins_and_is_named(load_text: Load, minimal: str) -> None:

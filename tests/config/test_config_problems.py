@@ -406,3 +406,13 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path, through: str) -> None:
 def test_a_directory_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be read: Is a directory"):
         load(tmp_path, {})
+
+
+def test_a_copy_that_cannot_be_made_is_said_before_the_run(
+    problems_of: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert problems_of(with_section("calls", "parquet: true")) == []
+    monkeypatch.setattr("archiver.config.sections.find_spec", lambda name: None)
+    (problem,) = problems_of(with_section("calls", "parquet: true"))
+    assert problem.startswith("archiver.yaml:7:12: calls.parquet: needs pyarrow")
+    assert problems_of(with_section("calls", "parquet: false")) == []

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -122,8 +123,10 @@ async def test_damage_in_the_middle_is_said_when_it_is_met(url: str, path: Path)
         for n in range(50):
             await bring(manifest, f"r{n}", State.ARCHIVED)
     content = bytearray(path.read_bytes())
-    keep = 3 * 4096  # the catalogue and the version: the damage is not seen by opening
-    content[keep:] = os.urandom(len(content) - keep)
+    with closing(sqlite3.connect(path)) as connection:  # all but catalogue and version: it is not seen by opening
+        roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name <> 'alembic_version'").fetchall()
+    for (root,) in roots:
+        content[(root - 1) * 4096 : root * 4096] = os.urandom(4096)
     path.write_bytes(content)
     async with await SqlManifest.open(url) as manifest:
         assert await manifest.integrity() != []

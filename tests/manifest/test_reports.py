@@ -220,3 +220,41 @@ async def test_content_follows_the_recording_through_its_states(manifest: SqlMan
     await manifest.advance("a", State.DISCOVERED, Event.UPLOADED, NOW, RUN, Change(content=SHA256))
     assert await manifest.same_content(CONTENT, "b") == []
     assert await manifest.same_content(SHA256, "b") == ["a"]
+
+
+async def test_claims_of_a_day_come_in_the_order_of_their_keys(
+    manifest: SqlManifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "CLAIMS", 2)
+    monkeypatch.setattr(reports, "_CLAIMS", reports._CLAIMS.limit(2))
+    for name in ("b", "a", "a-1", "e", "d"):
+        await bring(manifest, name, State.DISCOVERED)
+        change = Change(audio=stored(f"recordings/x/{name}.mp3"))
+        await manifest.advance(name, State.DISCOVERED, Event.UPLOADED, NOW, RUN, change)
+    await bring(manifest, "open", State.DISCOVERED)
+    await bring(manifest, "tomorrow", State.ARCHIVED, NEXT)
+    assert [entry.recording_id async for entry in manifest.claims(DAY.day)] == ["a-1", "a", "b", "d", "e"]
+    assert [entry.recording_id async for entry in manifest.claims(NEXT.day)] == []
+
+
+async def test_an_audit_is_not_the_last_run(manifest: SqlManifest) -> None:
+    await manifest.begin_run("audit-1", NOW)
+    await manifest.end_run("audit-1", NOW, 0, {})
+    assert await manifest.last_run() is None
+
+
+async def test_what_was_listed_of_a_day_comes_whole_with_its_rows(
+    manifest: SqlManifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "CLAIMS", 2)
+    monkeypatch.setattr(reports, "_LISTED", reports._LISTED.limit(2))
+    await manifest.note_listed(RUN, NOW, [recording(name, HOUR, call_id=f"c-{name}") for name in ("b", "a", "d", "c")])
+    await bring(manifest, "e", State.ARCHIVED)
+    await bring(manifest, "tomorrow", State.ARCHIVED, NEXT)
+    await manifest.restore(Entry("f", DAY.start, None, State.ARCHIVED, 0, ""), {}, NOW, RUN)
+    found = [known async for known in manifest.listed(DAY.day)]
+    assert [known.id for known in found] == ["a", "b", "c", "d", "e", "f"]
+    assert (found[0].created_at, found[0].duration, found[0].state) == (DAY.start + HOUR, 12.0, State.DISCOVERED)
+    assert found[0].row["call_id"] == "c-a"
+    assert found[4].state is State.ARCHIVED
+    assert (found[5].duration, found[5].row) == (None, {})

@@ -224,3 +224,28 @@ async def test_a_closed_store_can_be_closed_again(store: Store) -> None:
     await put(store, KEY, AUDIO)
     await store.aclose()
     await store.aclose()
+
+
+async def test_a_digest_is_taken_from_the_bytes(store: Store) -> None:
+    await put(store, KEY, AUDIO)
+    assert await store.rehash(KEY) == StoredObject(KEY, len(AUDIO), digest_of(AUDIO))
+    assert await store.rehash("recordings/dt=2026-09-22/nothing.mp3") is None
+    with pytest.raises(ValueError):  # noqa: PT011
+        await store.rehash("../a")
+
+
+async def test_a_history_names_every_key_in_order(store: Store) -> None:
+    names = ["recordings/a-b", "recordings/a.b", "recordings/a/b", "recordings/b"]
+    for name in reversed(names):
+        await put(store, name, name.encode())
+    await put(store, "elsewhere", b"1")
+    found = [history async for history in store.history("recordings/")]
+    assert [(history.key, history.versions) for history in found] == [(name, 1) for name in names]
+    assert [history.current for history in found] == [StoredObject(name, len(name)) for name in names]
+    assert [history async for history in store.history("nothing/")] == []
+
+
+async def test_nothing_is_left_over(store: Store) -> None:
+    assert list(await store.leftovers()) == []
+    await put(store, KEY, AUDIO)
+    assert list(await store.leftovers()) == []

@@ -114,12 +114,14 @@ def test_check_tells_what_differs(world: World, operator: NewOperator, directory
     someone = operator(world, directory)
     assert someone.runs().exit_code == 0
     first, second, *_ = sorted(directory.root.rglob("*.vcon.json"))
-    first.unlink()
+    first.unlink()  # its audio has no sidecar now, and the manifest names one that is not there
     second.with_name(second.name.replace(".vcon.json", ".mp3")).write_bytes(b"short")
     result = someone.types("manifest", "check")
     assert result.exit_code == 5
     assert first.name in result.stdout
     assert second.name in result.stdout
+    assert result.stdout.count(second.name) == 1
+    assert "audio without a sidecar" in result.stdout
 
 
 def test_backup(world: World, operator: NewOperator, directory: Directory, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_kill_9_at_random_moments(operator: NewOperator, destination: Destinatio
             time.sleep(0.01)
         time.sleep(rng.random() * 0.12)
         fired += kill(process)[0] == -signal.SIGKILL
-        assert someone_never_lies(someone)
+        assert_nothing_lies(someone)
 
     assert fired == MOMENTS, "the kills did not fire: the story proves nothing"
     result = someone.runs()
@@ -51,14 +51,13 @@ def test_kill_9_at_random_moments(operator: NewOperator, destination: Destinatio
     assert destination.puts() == puts
 
 
-def someone_never_lies(someone: Operator) -> bool:
+def assert_nothing_lies(someone: Operator) -> None:
     """Every sidecar in the bucket speaks of audio that is there; audio alone is merely not sealed yet."""
     objects = someone.destination.objects()
     for key, data in objects.items():
         if key.endswith(".vcon.json"):
             said = json.loads(data)["archive"]
             assert len(objects[said["key"]]) == said["size"]
-    return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

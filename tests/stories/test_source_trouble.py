@@ -65,7 +65,7 @@ def test_a_total_that_is_never_right_is_said(world: World, operator: NewOperator
     (said,) = result.of("window_disagreed")
     assert "50 distinct ids" in said["reason"]
     assert "55" in said["reason"]
-    assert len(someone.sandbox.listings()) < 30
+    assert len(someone.sandbox.listings("recordings")) < 30
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_pages_that_lie_end_the_listing_in_bounded_time(
     result = someone.runs(source={"requests_per_minute": 1000})
     assert result.exit_code in (0, 3)
     assert result.summary["complete"] is (result.exit_code == 0)
-    assert len(someone.sandbox.listings()) <= 60
+    assert len(someone.sandbox.listings("recordings")) <= 60
     archived = someone.archived()
     assert archived == {each: audio for each, audio in someone.truth().items() if each in archived}
     if result.exit_code == 0:
@@ -132,7 +132,7 @@ def test_retry_after_is_waited_for(world: World, operator: NewOperator, director
     someone = operator(world, directory)
     someone.sandbox.inject(OnListing(Status(429, retry_after="2", times=1), page=1))
     assert someone.runs().exit_code == 0
-    first, second, *_ = [record.at for record in someone.sandbox.listings()]
+    first, second, *_ = [record.at for record in someone.sandbox.listings("recordings")]
     assert second - first >= 2
 
 

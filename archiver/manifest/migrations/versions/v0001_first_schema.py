@@ -29,6 +29,7 @@ def upgrade() -> None:
     _events()
     _attempts()
     _windows()
+    _call_days()
     _runs()
 
 
@@ -129,7 +130,7 @@ def _attempts() -> None:
         ),
         sa.Column("at", MOMENT, nullable=False, comment="when it had failed"),
         sa.Column("run_id", sa.Text, nullable=False, comment="in which run"),
-        sa.Column("stage", sa.Text, nullable=False, comment="fetch, probe, put, seal, ..."),
+        sa.Column("stage", sa.Text, nullable=False, comment="fetch, spool, store; bug where the program is to blame"),
         sa.Column("reason", sa.Text, nullable=False, comment="what went wrong, in words"),
         comment="append-only: every failed attempt",
     )
@@ -153,7 +154,29 @@ def _windows() -> None:
         sa.Column("closed_at", MOMENT, comment="when it was closed; null while it is not"),
         sa.Column("reopened_at", MOMENT, comment="when a closed one last had something open in it again"),
         sa.CheckConstraint("start_at < end_at", name="ck_windows_span"),
-        comment="one row per window that was listed to its end",
+        comment="one row per window that was listed, to its end or not",
+    )
+
+
+def _call_days() -> None:
+    op.create_table(
+        "call_days",
+        sa.Column("day", sa.Date, primary_key=True, comment="UTC day: the dt of its parts"),
+        sa.Column("parts", sa.Integer, nullable=False, comment="parts of its call log in the bucket"),
+        sa.Column("row_count", sa.BigInteger, nullable=False, comment="calls in their union"),
+        sa.Column(
+            "listing",
+            sa.Text,
+            nullable=False,
+            comment="digest of a listing that the union holds as it stands; or empty",
+        ),
+        sa.Column(
+            "agreed", sa.Boolean, nullable=False, comment="whether the last listing agreed, and all of it was put"
+        ),
+        sa.Column("reason", sa.Text, nullable=False, comment="why not, in words"),
+        sa.Column("noted_at", MOMENT, nullable=False, comment="when this was so"),
+        sa.CheckConstraint("parts >= 0", name="ck_call_days_parts"),
+        comment="one row per day of calls: an index of the parts in the bucket",
     )
 
 

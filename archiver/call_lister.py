@@ -1,0 +1,153 @@
+"""The calls of a window: listed, compared with what the bucket holds of their day, and archived as a further part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from anyio.to_thread import run_sync
+
+from archiver.call_listing import ListedCalls
+from archiver.call_log import Brought, CallLog, DayParts, find_parts
+from archiver.clock import Clock
+from archiver.errors import SourceFailed, SpoolFull, StoreFailed
+from archiver.manifest.interface import CallDay, Manifest
+from archiver.model import BadRow, Window
+from archiver.reporting import Reporter
+from archiver.rules.summary import Summary
+from archiver.source.interface import Source
+
+FAILURES = 3
+"""Windows in a row whose calls cannot be listed, after which they are not asked for: recordings need the requests."""
+
+
+@dataclass(slots=True)
+class CallLister:
+    """Trouble with calls is told and counted, and never ends the listing of recordings."""
+
+    source: Source
+    log: CallLog
+    manifest: Manifest | None
+    """None in a dry run where there is none yet."""
+    clock: Clock
+    reporter: Reporter
+    summary: Summary
+    dry: bool = False
+    """Write nothing; ``summary.calls_pending`` is what a run would write."""
+    _failures: int = 0
+    _answered: bool = False
+    _lost: int = 0
+    """Rows of the window under way from which nothing can be archived."""
+    _bad_rows: set[str] = field(default_factory=set)
+
+    async def archive(self, window: Window) -> bool:
+        """True if the source named its calls with agreement and the bucket holds them all.
+
+        Raises SourceRefused, DestinationUnusable, ManifestUnusable.
+        """
+        if self._failures >= FAILURES or (self._failures and not self._answered):
+            self._unsettled(window, "the calls of earlier windows could not be listed: not asked for")
+            return False
+        with ListedCalls(self.log.scratch) as listed:
+            reason = await self._list(window, listed)
+            brought = Brought()
+            failure = ""
+            try:
+                await self._bring(window, listed, brought, reason)
+            except (StoreFailed, SpoolFull) as error:
+                reason = failure = error.fact
+            if self.dry or failure:
+                self.summary.calls_pending += max(0, brought.new + brought.changed - brought.rows)
+            self._account(window, listed, brought)
+        if reason:
+            self._unsettled(window, reason)
+        return not reason
+
+    async def _list(self, window: Window, listed: ListedCalls) -> str:
+        """Why the listing cannot be relied on, or nothing."""
+        self._lost = 0
+        told: set[str] = set()
+        listing = self.source.calls(window)
+        try:
+            async with aclosing(aiter(listing)) as pages:
+                async for page in pages:
+                    self._answered = True
+                    self._note_bad(page.bad_rows, told)
+                    await run_sync(listed.add, page.rows)
+        except SourceFailed as error:
+            self._failures += 1
+            return error.fact
+        except SpoolFull as error:
+            return error.fact
+        self._failures = 0
+        if listing.outcome.agreed and self._lost:
+            return f"{self._lost} rows cannot be read"
+        return listing.outcome.reason
+
+    async def _bring(self, window: Window, listed: ListedCalls, brought: Brought, reason: str) -> None:
+        """Bring the bucket up to the listing, and the manifest up to the bucket."""
+        known = await self.manifest.call_day(window.day) if self.manifest else None
+        parts = await find_parts(self.log.store, window.day)
+        listing = await run_sync(listed.digest)
+        current = known is not None and known.parts == len(parts.numbers)
+        if known is not None and current and (not len(listed) or known.listing == listing):
+            rows, listing = known.rows, known.listing
+        elif self.dry:
+            await self.log.compare(listed, parts, brought)
+            return
+        else:
+            try:
+                parts = await self.log.bring(listed, parts, brought)
+            except (StoreFailed, SpoolFull) as error:
+                await self._note_failed(window, known, error.fact)
+                raise
+            rows = listed.union_size
+        await self._note(CallDay(window.day, len(parts.numbers), rows, listing, not reason, reason))
+        await self._copy(parts)
+
+    async def _copy(self, parts: DayParts) -> None:
+        if not self.dry:
+            await self.log.copy(parts)
+
+    async def _note(self, call_day: CallDay) -> None:
+        if self.manifest is not None and not self.dry:
+            await self.manifest.note_call_day(self.clock.now(), call_day)
+
+    async def _note_failed(self, window: Window, known: CallDay | None, reason: str) -> None:
+        """What was known before counts no more: the next run reads the parts."""
+        rows = known.rows if known else 0
+        await self._note(CallDay(window.day, known.parts if known else 0, rows, "", False, reason))
+
+    def _account(self, window: Window, listed: ListedCalls, brought: Brought) -> None:
+        summary = self.summary
+        summary.calls_listed += len(listed)
+        summary.calls_archived += brought.rows
+        summary.call_parts += brought.parts
+        for key in dict.fromkeys(brought.unreadable):
+            self.reporter.event("call_part_unreadable", window=str(window), key=key)
+        self.reporter.event(
+            "calls",
+            window=str(window),
+            listed=len(listed),
+            new=brought.new,
+            changed=brought.changed,
+            part=brought.last,
+        )
+
+    def _unsettled(self, window: Window, reason: str) -> None:
+        self.summary.calls_unsettled += 1
+        self.reporter.event("calls_unsettled", window=str(window), reason=reason)
+
+    def _note_bad(self, bad_rows: Sequence[BadRow], told: set[str]) -> None:
+        """Each is told once, though pages, passes and windows overlap; ``told``: in this window."""
+        for bad in bad_rows:
+            key = f"{bad.id}|{bad.problem}|{'' if bad.id else sorted(bad.row.items(), key=str)}"
+            self._lost += bad.lost and key not in told
+            told.add(key)
+            if key in self._bad_rows:
+                continue
+            self._bad_rows.add(key)
+            self.summary.rows_unreadable += bad.lost
+            self.summary.rows_odd += not bad.lost
+            self.reporter.event("bad_call", call_id=bad.id, reason=bad.problem, lost=bad.lost)

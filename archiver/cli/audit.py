@@ -1,0 +1,96 @@
+"""``archiver audit``: the bucket against the manifest, both ways."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archiver.cli.console import Console
+from archiver.cli.parameters import Percentage, ShardOf
+from archiver.errors import ArchiverError, ExitCode, UsageInvalid
+
+if TYPE_CHECKING:
+    from archiver.audit import Order, Tally
+    from archiver.cli.auditing import Teller
+    from archiver.config import Config
+
+
+@click.command()
+@click.option("--sample", type=Percentage(), metavar="PERCENT", default="100%", help="Compare digests of so many: 5%.")
+@click.option("--seed", metavar="TEXT", help="Chooses the sample, and is told at the end. Default: a new one.")
+@click.option("--shard", type=ShardOf(), metavar="N/T", default="1/1", help="The Nth of T parts by id: 1/30.")
+@click.option("--deep", is_flag=True, help="Read the audio; do not believe the checksums that the bucket keeps.")
+@click.option("--repair", is_flag=True, help="Afterwards run over the days of what is missing, to fetch it again.")
+@click.option("--dry-run", is_flag=True, help="Only tell; change no recording's state.")
+@click.pass_obj
+def audit(
+    console: Console, sample: float, seed: str | None, shard: tuple[int, int], deep: bool, repair: bool, dry_run: bool
+) -> ExitCode:
+    """Check the bucket against the manifest, both ways: missing, extra, size, digest, sidecar, version, orphan.
+
+    Missing recordings become discovered, so that the next run fetches them again; damaged ones become quarantined.
+    Nothing in the bucket is deleted or overwritten. Exit code 5 if anything was found.
+    """
+    if repair and dry_run:
+        raise UsageInvalid("--repair and --dry-run exclude each other", "look with --dry-run first, then --repair")
+    import anyio
+
+    from archiver.audit import Order
+    from archiver.cli.auditing import Teller, mend
+    from archiver.rules.audit import Share
+
+    loaded = console.load_config()
+    teller = Teller(console)
+    share = Share(sample, seed or secrets.token_hex(4), *shard)
+    order, tally = anyio.run(perform, loaded.config, Order("", share, deep=deep, dry_run=dry_run), teller)
+    fields = {"run_id": order.run_id, **asked(order), **tally.to_json()}
+    code = tally.exit_code
+    if repair:
+        fields |= {"repaired": 0, "not_repaired": tally.corrupted}
+        if tally.drifted:
+            code = anyio.run(mend, console, loaded.config, tally, fields)
+    teller.summary(fields)
+    return code
+
+
+def asked(order: Order) -> dict[str, Any]:
+    """The order as the summary states it."""
+    share = order.share
+    return {
+        "sample": share.sample,
+        "seed": share.seed,
+        "shard": f"{share.shard}/{share.shards}",
+        "deep": order.deep,
+        "dry_run": order.dry_run,
+    }
+
+
+async def perform(config: Config, order: Order, teller: Teller) -> tuple[Order, Tally]:
+    """One audit under the manifest's lock, noted there from begin to end; the order with its id."""
+    import anyio
+
+    from archiver.audit import Audit
+    from archiver.clock import SystemClock
+    from archiver.wiring import manifest_of, new_audit_id, store_of
+
+    clock = SystemClock()
+    order = replace(order, run_id=new_audit_id(clock))
+    async with manifest_of(config, existing=True) as manifest, store_of(config) as store:
+        await manifest.begin_run(order.run_id, clock.now())
+        work = Audit(order, store, manifest, clock, teller)
+        code = ExitCode.BUG
+        try:
+            async with teller.beating():
+                tally = await work.perform()
+            code = tally.exit_code
+        except ArchiverError as error:
+            code = error.exit_code
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                summary = {"type": "audit", **asked(order), **work.tally.to_json()}
+                await manifest.end_run(order.run_id, clock.now(), code, summary)
+    return order, tally

@@ -1,0 +1,115 @@
+"""How an audit is told, and the run that fetches again what it missed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from archiver.cli.console import Console
+from archiver.cli.redaction import printable
+from archiver.cli.watching import HEARTBEAT_SECONDS, Watcher
+from archiver.errors import ExitCode
+from archiver.rules.audit import Kind
+
+if TYPE_CHECKING:
+    from archiver.audit import Tally
+    from archiver.config import Config
+
+WORSE = (ExitCode.CREDENTIALS, ExitCode.DESTINATION, ExitCode.BUG, ExitCode.SIGINT, ExitCode.SIGTERM)
+"""What a repairing run may end with that matters more than the findings."""
+
+
+class Teller:
+    """A ``Reporter`` of audits: findings are data, a line or an object each."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._recordings = 0
+        self._warned = False
+
+    def event(self, kind: str, /, **fields: object) -> None:
+        """A finding, something unreadable, or something that no repair can mend."""
+        self._console.event(kind, **fields)
+        if self._console.flags.json:
+            return
+        if kind == "not_repairable":
+            if not self._warned:
+                self._console.warn("what is damaged cannot be repaired by this program", str(fields["reason"]))
+            self._warned = True
+        elif "key" in fields:
+            self._console.data(printable(f"{kind}: {fields['key']}: {fields['reason']}"))
+        else:
+            self._console.warn(f"{fields.get('recording_id')}: {kind}: {fields.get('reason')}")
+
+    def progress(self, *, listed: int, settled: int, size: int) -> None:
+        """Remember how far it is."""
+        self._recordings = listed
+
+    @asynccontextmanager
+    async def beating(self) -> AsyncIterator[None]:
+        """One line every 30 s meanwhile. Errors of the block pass as they are."""
+        heart = asyncio.create_task(self._heartbeat())
+        try:
+            yield
+        finally:
+            heart.cancel()
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await anyio.sleep(HEARTBEAT_SECONDS)
+            self._console.say(f"{self._recordings} recordings audited")
+
+    def summary(self, fields: dict[str, Any]) -> None:
+        """The last object, or the last lines."""
+        self._console.event("summary", **fields)
+        if self._console.flags.json:
+            return
+        part = "" if fields["shard"] == "1/1" else f" in shard {fields['shard']}"
+        found = ", ".join(f"{fields[kind.value]} {kind}" for kind in Kind if fields[kind.value])
+        words = "dry run: " if fields["dry_run"] else ""
+        self._console.data(f"{words}{fields['recordings']} recordings{part} audited: {found or 'nothing found'}")
+        how = "bytes read" if fields["deep"] else "digests compared"
+        sample = "" if fields["sample"] == 1 else f" (a sample of {fields['sample']:.4g}, seed {fields['seed']})"
+        self._console.data(f"{how} of {fields['read']}{sample}, {fields['objects']} objects listed, {fields['run_id']}")
+        if fields["drifted"] or fields["corrupted"]:
+            self._console.data(f"{fields['drifted']} to be fetched again, {fields['corrupted']} quarantined")
+        if fields["versions_unknown"]:
+            self._console.warn("versions were not looked at", "give these credentials s3:ListBucketVersions")
+        if "repaired" in fields:
+            self._console.data(f"{fields['repaired']} repaired, {fields['not_repaired']} not")
+
+
+async def mend(console: Console, config: Config, tally: Tally, fields: dict[str, Any]) -> ExitCode:
+    """A run over the days of what has drifted; its outcome goes into ``fields``. What is not archived then is told."""
+    from archiver import wiring
+    from archiver.clock import SystemClock
+
+    watcher = Watcher(console)
+    request = wiring.Request(days=tuple(sorted(set(tally.drifted.values()))))
+    with watcher.shown():
+        ended = await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
+    console.event("repair_run", **{name: value for name, value in ended.summary.to_json().items() if name != "type"})
+    if ended.fatal is not None:
+        console.error(ended.fatal.fact, ended.fatal.hint)
+    repaired = 0
+    for recording_id, state, reason in await _ends(config, sorted(tally.drifted)):
+        if state == "archived":
+            repaired += 1
+            continue
+        console.event("not_repaired", recording_id=recording_id, state=state, reason=reason)
+        console.warn(f"{recording_id}: not repaired, {state}: {reason or 'to be tried again'}")
+    fields |= {"repaired": repaired, "not_repaired": len(tally.drifted) - repaired + tally.corrupted}
+    return ended.exit_code if ended.exit_code in WORSE else ExitCode.INTEGRITY
+
+
+async def _ends(config: Config, ids: list[str]) -> list[tuple[str, str, str]]:
+    """Id, state and reason of each now."""
+    from archiver.wiring import manifest_of
+
+    async with manifest_of(config, read_only=True) as manifest:
+        entries = await manifest.entries(ids)
+    return [(entry.recording_id, entry.state.value, entry.reason) for entry in entries.values()]

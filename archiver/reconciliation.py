@@ -1,0 +1,88 @@
+"""Reads what is to be reconciled, day by day: calls from the bucket, recordings from the manifest. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
+
+from archiver.call_log import find_parts, read_calls
+from archiver.manifest.interface import Manifest
+from archiver.model import Call, Row
+from archiver.rules.evidence import Known, Policy
+from archiver.rules.reconcile import Reconciliation, reconcile
+from archiver.source.rows import read_call
+from archiver.store.interface import Store
+
+ReadCalls = Callable[[Store, date], AsyncIterator[Row]]
+"""The rows of a day's calls, a row per call."""
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DayReconciled:
+    """One day. ``doubt`` says why a listing of it cannot be relied on: it is not complete then; empty if both can."""
+
+    day: date
+    result: Reconciliation
+    doubt: str
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Holds three days in memory at most: a call may begin on one day and end on another, and clocks differ."""
+
+    store: Store
+    manifest: Manifest
+    zone: tzinfo
+    """In which the source writes its times."""
+    settled: datetime
+    """A call that ended then or later may still get its recording listed."""
+    policy: Policy
+    read: ReadCalls = read_calls
+    _calls: dict[date, list[Call]] = field(default_factory=dict)
+    _recordings: dict[date, list[Known]] = field(default_factory=dict)
+    _lost: dict[date, int] = field(default_factory=dict)
+
+    async def days(self, first: date, last: date) -> AsyncIterator[DayReconciled]:
+        """Every day from ``first`` to ``last``, both included."""
+        day = first
+        while day <= last:
+            yield await self._day(day)
+            day += ONE_DAY
+
+    async def _day(self, day: date) -> DayReconciled:
+        around = [day - ONE_DAY, day, day + ONE_DAY]
+        for kept in [each for each in self._calls if each not in around]:
+            del self._calls[kept], self._recordings[kept]
+        for each in around:
+            if each not in self._calls:
+                await self._load(each)
+        result = reconcile(
+            [call for each in around for call in self._calls[each]],
+            [known for each in around for known in self._recordings[each]],
+            settled=self.settled,
+            policy=self.policy,
+            day=day,
+        )
+        return DayReconciled(day, result, await self._doubt(day))
+
+    async def _load(self, day: date) -> None:
+        calls, lost = [], 0
+        async for row in self.read(self.store, day):
+            call, _ = read_call(row, self.zone)
+            calls.extend([call] if call else [])
+            lost += call is None
+        self._calls[day], self._lost[day] = calls, lost
+        self._recordings[day] = [known async for known in self.manifest.listed(day)]
+
+    async def _doubt(self, day: date) -> str:
+        for window in await self.manifest.unagreed_windows():
+            if window.window.day == day:
+                return f"recordings: {window.reason or 'rows that cannot be read'}"
+        listed = await self.manifest.call_day(day)
+        if listed is not None and not listed.agreed:
+            return listed.reason or "the call log's listing did not agree"
+        if listed is None and not self._calls[day] and not (await find_parts(self.store, day)).numbers:
+            return "no call log was archived"
+        return f"{self._lost[day]} calls cannot be read" if self._lost[day] else ""

@@ -1,0 +1,363 @@
+"""Somebody, or the years, lay hands on the archive: an audit finds it, says it, and brings back what can be."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from archiver.sandbox import HtmlPage, World
+from tests.stories.conftest import Bucket, Directory, NewOperator
+from tests.stories.operator import Destination, Operator, Result
+
+AREA = "recordings/dt=2026-09-22"
+KINDS = ("missing", "extra", "size_differs", "digest_differs", "sidecar_differs", "version_differs", "orphan")
+
+
+@pytest.fixture
+def world() -> World:
+    return World.generate(seed=71, recordings=6, days=1)
+
+
+@pytest.fixture
+def someone(world: World, operator: NewOperator, destination: Destination) -> Operator:
+    """With everything archived."""
+    someone = operator(world, destination)
+    assert someone.runs().exit_code == 0
+    return someone
+
+
+def keys_of(someone: Operator, number: int = 0) -> tuple[str, str]:
+    """Audio and sidecar of a recording."""
+    recording_id = sorted(someone.truth())[number]
+    return f"{AREA}/{recording_id}.mp3", f"{AREA}/{recording_id}.vcon.json"
+
+
+def remove(destination: Destination, key: str) -> None:
+    if isinstance(destination, Directory):
+        (destination.root / key).unlink()
+        return
+    assert isinstance(destination, Bucket)
+    name = f"voice/{key}"
+    for version in destination.client.list_object_versions(Bucket=destination.name, Prefix=name)["Versions"]:
+        destination.client.delete_object(Bucket=destination.name, Key=name, VersionId=version["VersionId"])
+
+
+def lay(destination: Destination, key: str, data: bytes) -> None:
+    """Put something there behind the archiver's back, with no trace of what was there."""
+    if isinstance(destination, Directory):
+        path = destination.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    else:
+        assert isinstance(destination, Bucket)
+        if key in destination.objects():
+            remove(destination, key)
+        destination.client.put_object(Bucket=destination.name, Key=f"voice/{key}", Body=data)
+
+
+def states(someone: Operator) -> dict[str, str]:
+    with sqlite3.connect(someone.manifest) as connection:
+        return dict(connection.execute("SELECT id, state FROM recordings"))
+
+
+def last_event(someone: Operator, recording_id: str) -> tuple[str, str]:
+    with sqlite3.connect(someone.manifest) as connection:
+        query = "SELECT event, reason FROM events WHERE recording_id = ? ORDER BY id DESC LIMIT 1"
+        event, reason = connection.execute(query, [recording_id]).fetchone()
+    return event, reason
+
+
+def audit(someone: Operator, *words: str) -> Result:
+    return someone.types("audit", "--json", *words)
+
+
+def found(result: Result) -> dict[str, set[str]]:
+    """Keys by kind of finding; held against the summary's counts, where the bucket keeps no versions."""
+    by_kind = {kind: [event["key"] for event in result.of(kind)] for kind in KINDS}
+    assert all(result.events[-1][kind] == len(keys) for kind, keys in by_kind.items())
+    return {kind: set(keys) for kind, keys in by_kind.items() if keys and kind != "version_differs"}
+
+
+@pytest.mark.parametrize("words", [(), ("--deep",), ("--shard", "1/1"), ("--sample", "100%")])
+def test_an_untouched_archive(words: tuple[str, ...], someone: Operator, destination: Destination) -> None:
+    before = destination.objects()
+    result = audit(someone, *words)
+    assert result.exit_code == 0, result.stdout
+    assert [event["type"] for event in result.events] == ["summary"]
+    summary = result.events[-1]
+    assert (summary["recordings"], summary["objects"], summary["read"]) == (6, 12, 6)
+    assert destination.objects() == before
+    assert someone.types("status", "--max-age", "1h").exit_code == 0
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["audio", "sidecar"])
+def test_an_object_deleted_drifts_and_the_next_run_brings_it_back(
+    which: int, someone: Operator, destination: Destination
+) -> None:
+    pair = keys_of(someone)
+    remove(destination, pair[which])
+
+    result = audit(someone)
+
+    assert result.exit_code == 5
+    assert found(result)["missing"] == {pair[which]}
+    victim = sorted(someone.truth())[0]
+    assert states(someone)[victim] == "discovered"
+    assert last_event(someone, victim)[0] == "drifted"
+    assert pair[which] not in destination.objects()
+    assert audit(someone).exit_code == 5, "until it is back"
+    assert someone.runs().exit_code == 0
+    assert someone.archived() == someone.truth()
+    assert audit(someone).exit_code == 0
+
+
+def test_a_byte_flipped(someone: Operator, destination: Destination) -> None:
+    key, _ = keys_of(someone)
+    data = bytearray(destination.objects()[key])
+    data[len(data) // 2] ^= 1
+    lay(destination, key, bytes(data))
+    before = destination.objects()
+
+    result = audit(someone, "--deep")
+
+    assert result.exit_code == 5
+    assert found(result) == {"digest_differs": {key}}
+    (finding,) = result.of("digest_differs")
+    assert finding["expected"] != finding["found"]
+    victim = sorted(someone.truth())[0]
+    assert states(someone)[victim] == "quarantined"
+    event, reason = last_event(someone, victim)
+    assert event == "corrupted"
+    assert "SHA-256" in reason
+    assert destination.objects() == before, "nothing deleted, nothing overwritten"
+    assert found(audit(someone)) == {"digest_differs": {key}}, "until a person has looked"
+
+
+def test_audio_truncated(someone: Operator, destination: Destination) -> None:
+    key, _ = keys_of(someone)
+    lay(destination, key, destination.objects()[key][:-100])
+    result = audit(someone, "--sample", "0.0001%")
+    assert result.exit_code == 5
+    assert found(result) == {"size_differs": {key}}
+    assert states(someone)[sorted(someone.truth())[0]] == "quarantined"
+
+
+@pytest.mark.parametrize("same_size", [True, False])
+def test_a_sidecar_edited(same_size: bool, someone: Operator, destination: Destination) -> None:
+    _, key = keys_of(someone)
+    edited = destination.objects()[key].replace(b'"verified"', b'"verifieD"' if same_size else b'"suspect"')
+    lay(destination, key, edited)
+    result = audit(someone)
+    assert result.exit_code == 5
+    assert found(result) == {"sidecar_differs": {key}}
+    assert states(someone)[sorted(someone.truth())[0]] == "quarantined"
+
+
+def test_two_pairs_swapped(someone: Operator, destination: Destination) -> None:
+    one, other = keys_of(someone, 0), keys_of(someone, 1)
+    objects = destination.objects()
+    for key, from_key in [*zip(one, other, strict=True), *zip(other, one, strict=True)]:
+        lay(destination, key, objects[from_key])
+    result = audit(someone)
+    assert result.exit_code == 5
+    there = found(result)
+    assert there["sidecar_differs"] == {one[1], other[1]}
+    assert there.get("size_differs", set()) | there.get("digest_differs", set()) == {one[0], other[0]}
+
+
+def test_a_sidecar_that_the_manifest_has_but_that_speaks_of_other_audio(
+    someone: Operator, directory: Destination
+) -> None:
+    """As after a manifest that was edited: the digests agree, the words do not."""
+    audio, key = keys_of(someone)
+    with sqlite3.connect(someone.manifest) as connection:
+        connection.execute("UPDATE recordings SET sidecar_digest = NULL WHERE audio_key = ?", [audio])
+    content = someone.destination.objects()[key]
+    lay(someone.destination, key, content.replace(sorted(someone.truth())[0].encode(), b"0" * 36))
+    assert "recording id" in audit(someone).of("sidecar_differs")[0]["reason"]
+
+
+def test_what_the_manifest_does_not_know(someone: Operator, destination: Destination) -> None:
+    pair = keys_of(someone)
+    objects = destination.objects()
+    strangers = [f"{AREA}/stranger{key.removeprefix(AREA)[37:]}" for key in pair]
+    for stranger, key in zip(strangers, pair, strict=True):
+        lay(destination, stranger, objects[key])
+    alone = [f"{AREA}/alone.mp3", "quarantine/dt=1999-01-01/alone.vcon.json"]
+    odd = ["recordings/readme.txt", f"{AREA}/a/b.mp3", "recordings/dt=someday/x.mp3"]
+    if isinstance(destination, Bucket):  # a file cannot be a directory as well
+        odd += [f"{pair[0]}/below", f"{pair[0].removesuffix('mp3')}/x"]
+    for key in [*alone, *odd, "doctor/probe-1"]:
+        lay(destination, key, b"something")
+
+    result = audit(someone)
+
+    assert result.exit_code == 5
+    assert found(result) == {"extra": set(strangers), "orphan": {*alone, *odd, "doctor/probe-1"}}
+    assert set(states(someone).values()) == {"archived"}
+
+
+def test_what_a_dead_process_left_in_scratch(world: World, operator: NewOperator, directory: Directory) -> None:
+    someone = operator(world, directory)
+    assert someone.runs().exit_code == 0
+    left = directory.root / ".scratch" / "archiver-0123456789abcdef"
+    left.mkdir(parents=True)
+    (left / "half").write_bytes(b"x")
+    assert found(audit(someone)) == {"orphan": {".scratch/archiver-0123456789abcdef"}}
+    assert (left / "half").exists()
+
+
+def test_old_rejected_bytes_are_no_finding(operator: NewOperator, destination: Destination) -> None:
+    world = World.generate(seed=72, recordings=4, days=1)
+    victim = world.recordings()[0]
+    world.replace(victim.evolve(faults=(HtmlPage(),)))
+    someone = operator(world, destination)
+    assert someone.runs().exit_code == 4
+    assert audit(someone).exit_code == 0
+    world.replace(victim)
+    assert someone.types("requeue", "--id", victim.id, "--reason", "mended at the source").exit_code == 0
+    assert audit(someone).exit_code == 0, "rejected bytes stay where they are"
+    assert someone.runs().exit_code == 0
+    assert audit(someone).exit_code == 0
+    page = next(key for key in destination.objects() if key.startswith("quarantine/") and "vcon" in key)
+    remove(destination, page)
+    assert len(found(audit(someone))["orphan"]) == 1
+
+
+def test_versions(world: World, operator: NewOperator, new_bucket: Callable[[], Bucket]) -> None:
+    bucket = new_bucket()
+    someone = operator(world, bucket)
+    assert someone.runs().exit_code == 0
+    (key, _), (gone, _) = keys_of(someone, 0), keys_of(someone, 1)
+    same = bucket.objects()[key]
+    bucket.client.put_object(Bucket=bucket.name, Key=f"voice/{key}", Body=same)
+    bucket.client.delete_object(Bucket=bucket.name, Key=f"voice/{gone}")
+
+    result = audit(someone)
+
+    assert result.exit_code == 5
+    assert {event["key"] for event in result.of("version_differs")} == {key}
+    assert {(event["key"], event["reason"]) for event in result.of("missing")} == {
+        (gone, "deleted; the bucket still keeps an older version")
+    }
+    ids = sorted(someone.truth())
+    assert states(someone)[ids[0]] == "archived", "the bytes are the same"
+    assert states(someone)[ids[1]] == "discovered"
+
+
+def test_a_dry_run_changes_no_recording(someone: Operator, destination: Destination) -> None:
+    remove(destination, keys_of(someone, 0)[0])
+    lay(destination, keys_of(someone, 1)[0], b"damaged")
+    before = states(someone), destination.objects()
+    result = audit(someone, "--dry-run")
+    assert result.exit_code == 5
+    assert {"missing", "size_differs"} <= found(result).keys()
+    assert result.events[-1]["dry_run"] is True
+    assert (states(someone), destination.objects()) == before
+
+
+def test_repair_brings_back_what_the_source_has(someone: Operator, destination: Destination) -> None:
+    remove(destination, keys_of(someone, 0)[0])
+    remove(destination, keys_of(someone, 1)[1])
+    damaged = keys_of(someone, 2)[0]
+    lay(destination, damaged, b"damaged")
+
+    result = audit(someone, "--repair")
+
+    assert result.exit_code == 5
+    summary = result.events[-1]
+    assert (summary["drifted"], summary["corrupted"]) == (2, 1)
+    assert (summary["repaired"], summary["not_repaired"]) == (2, 1)
+    assert len(result.of("repair_run")) == 1
+    assert "nothing is ever written over a key" in result.of("not_repairable")[0]["reason"]
+    assert destination.objects()[damaged] == b"damaged"
+    assert sorted(states(someone).values()) == ["archived"] * 5 + ["quarantined"]
+
+
+def test_repair_says_what_the_source_has_no_more(world: World, someone: Operator, destination: Destination) -> None:
+    victim = sorted(someone.truth())[0]
+    remove(destination, keys_of(someone)[0])
+    world.remove(victim)
+    result = audit(someone, "--repair")
+    assert result.exit_code == 5
+    assert [event["recording_id"] for event in result.of("not_repaired")] == [victim]
+    assert result.events[-1]["not_repaired"] == 1
+
+
+def test_damage_is_mended_by_a_person(someone: Operator, destination: Destination) -> None:
+    """Requeued in haste it is refused; once the wrong bytes are out of the way it comes back."""
+    key, _ = keys_of(someone)
+    victim = sorted(someone.truth())[0]
+    good = destination.objects()[key]
+    lay(destination, key, bytes([good[0] ^ 1]) + good[1:])
+    assert audit(someone, "--deep").exit_code == 5
+    assert someone.types("requeue", "--id", victim, "--reason", "in haste").exit_code == 0
+    assert someone.runs().exit_code == 5
+    assert states(someone)[victim] == "discovered"
+    remove(destination, key)
+    assert someone.runs().exit_code == 0
+    assert audit(someone, "--deep").exit_code == 0
+    assert someone.archived() == someone.truth()
+
+
+def test_the_shards_cover_everything_once(world: World, operator: NewOperator, directory: Directory) -> None:
+    someone = operator(world, directory)
+    assert someone.runs().exit_code == 0
+    for number in range(6):
+        remove(directory, keys_of(someone, number)[0])
+        lay(directory, f"{AREA}/stranger-{number}.mp3", b"x")
+    results = [audit(someone, "--dry-run", "--shard", f"{n}/7") for n in range(1, 8)]
+    for kind in ("missing", "orphan"):
+        told = [event["key"] for result in results for event in result.of(kind)]
+        assert len(told) == len(set(told))
+        assert set(told) == {event["key"] for event in audit(someone, "--dry-run").of(kind)}
+    assert sum(result.events[-1]["recordings"] for result in results) == 6
+    assert sum(result.events[-1]["objects"] for result in results) == 12
+
+
+def test_a_sample_is_chosen_by_its_seed(operator: NewOperator, directory: Directory) -> None:
+    someone = operator(World.generate(seed=73, recordings=40, days=2), directory)
+    assert someone.runs().exit_code == 0
+    for path in directory.root.rglob("*.mp3"):
+        path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+    def told(*words: str) -> set[str]:
+        return found(audit(someone, "--dry-run", "--sample", "25%", *words)).get("digest_differs", set())
+
+    one = told("--seed", "one")
+    assert 0 < len(one) < 40
+    assert told("--seed", "one") == one
+    assert told("--seed", "other") != one
+    summary = audit(someone, "--dry-run", "--sample", "25%").events[-1]
+    assert summary["sample"] == 0.25
+    assert len(told("--seed", summary["seed"])) == summary["digest_differs"]
+
+
+def test_a_bucket_that_holds_nothing_is_taken_for_the_wrong_one(
+    world: World, operator: NewOperator, directory: Directory, tmp_path: Path
+) -> None:
+    someone = operator(world, directory)
+    assert someone.runs().exit_code == 0
+    (directory.root / "recordings").rename(tmp_path / "elsewhere")
+    result = audit(someone)
+    assert result.exit_code == 10
+    assert "is it mounted" in result.stderr
+    assert set(states(someone).values()) == {"archived"}
+
+
+def test_words_for_people(world: World, operator: NewOperator, directory: Directory) -> None:
+    someone = operator(world, directory)
+    assert someone.types("audit").exit_code == 10, "no manifest yet"
+    assert someone.runs().exit_code == 0
+    assert "6 recordings audited: nothing found" in someone.types("audit").stdout
+    remove(directory, keys_of(someone)[0])
+    told = someone.types("audit", "--sample", "50%", "--seed", "s").stdout
+    assert f"missing: {keys_of(someone)[0]}: not in the bucket" in told
+    assert "6 recordings audited: 1 missing, 1 orphan" in told or "6 recordings audited: 1 missing" in told
+    assert "seed s" in told
+    for wrong in (["--sample", "0%"], ["--sample", "5"], ["--shard", "0/3"], ["--shard", "4/3"]):
+        assert someone.types("audit", *wrong).exit_code == 2
+    assert someone.types("audit", "--repair", "--dry-run").exit_code == 2
