@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from archiver.call_lister import CallLister
+from archiver.calls.lister import CallLister
 from archiver.clock import Clock
 from archiver.custody import BucketDay, Custody
 from archiver.deadline_queue import DeadlineQueue

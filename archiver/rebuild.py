@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from archiver.call_log import survey
+from archiver.calls.log import survey
 from archiver.clock import Clock
 from archiver.errors import StoreFailed
 from archiver.manifest.interface import Entry, Manifest

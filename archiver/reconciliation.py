@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
-from archiver.call_log import find_parts, read_calls
+from archiver.calls.log import find_parts, read_calls
 from archiver.manifest.interface import Manifest
 from archiver.model import Call, Row
 from archiver.rules.evidence import Known, Policy

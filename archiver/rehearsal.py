@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from archiver.call_lister import CallLister
+from archiver.calls.lister import CallLister
 from archiver.custody import BucketDay
 from archiver.errors import ExitCode, SourceFailed
 from archiver.intake import BadRows, Intake, Sighting

@@ -11,8 +11,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from archiver.budget import Budget
-from archiver.call_lister import CallLister
-from archiver.call_log import CallLog
+from archiver.calls.lister import CallLister
+from archiver.calls.log import CallLog
 from archiver.clock import Clock
 from archiver.deadline_queue import DeadlineQueue
 from archiver.errors import ArchiverError

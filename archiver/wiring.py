@@ -14,8 +14,8 @@ import anyio
 
 from archiver import __version__
 from archiver.budget import Budget
-from archiver.call_lister import CallLister
-from archiver.call_log import CallLog
+from archiver.calls.lister import CallLister
+from archiver.calls.log import CallLog
 from archiver.clock import Clock
 from archiver.config import Auth, BucketTarget, Config
 from archiver.custody import Custody

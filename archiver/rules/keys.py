@@ -16,7 +16,9 @@ SIDECAR_SUFFIX = ".vcon.json"
 RECORDINGS = "recordings"
 QUARANTINE = "quarantine"
 CALLS = "calls"
-CALL_PART = re.compile(CALLS + r"/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
+CALL_COPIES = "calls-parquet"
+"""A prefix of its own: a table of a query engine is a prefix, and reads every object under it in one format."""
+CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
 """A part of a day's call log, or its Parquet copy."""
 
 
@@ -61,7 +63,7 @@ def call_part_key(day: date, number: int) -> str:
 
 def call_copy_key(day: date, number: int) -> str:
     """The key of the Parquet copy of a part."""
-    return f"{day_prefix(CALLS, day)}part-{number:04d}.parquet"
+    return f"{day_prefix(CALL_COPIES, day)}part-{number:04d}.parquet"
 
 
 def call_part_of(key: str) -> tuple[date, int] | None:

@@ -82,7 +82,7 @@ def test_keys_of_parts_and_copies_are_read_back(number: int) -> None:
 
 def test_the_first_part() -> None:
     assert keys.call_part_key(DAY, 1) == "calls/dt=2026-09-22/part-0001.ndjson.gz"
-    assert keys.call_copy_key(DAY, 1) == "calls/dt=2026-09-22/part-0001.parquet"
+    assert keys.call_copy_key(DAY, 1) == "calls-parquet/dt=2026-09-22/part-0001.parquet"
 
 
 @pytest.mark.parametrize(

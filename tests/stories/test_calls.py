@@ -193,7 +193,7 @@ def test_a_rebuilt_manifest_knows_the_calls(world: World, operator: NewOperator,
 
 KILLED = """
 import sys, signal, os
-from archiver import call_log, call_part
+from archiver.calls import log as call_log, part as call_part
 from archiver.store.directory import DirectoryStore
 from archiver.store.s3 import S3Store
 
@@ -231,10 +231,15 @@ def test_killed_between_two_parts(moment: str, world: World, operator: NewOperat
     assert_all_there(someone, "resource")
     assert before.items() <= parts(destination).items()
     assert sum(len(rows) for rows in parts(destination).values()) == len(world.calls()), "no row twice"
-    keys = {key for key in destination.objects() if key.startswith("calls/")}
-    assert {key.removesuffix("ndjson.gz") for key in keys if key.endswith("gz")} == {
-        key.removesuffix("parquet") for key in keys if key.endswith("parquet")
+    keys = destination.objects().keys()
+    assert {copy_of(key) for key in keys if key.startswith("calls/")} == {
+        key for key in keys if key.startswith("calls-parquet/")
     }
+
+
+def copy_of(key: str) -> str:
+    """The key of the Parquet copy of a part."""
+    return key.replace("calls/", "calls-parquet/").replace("ndjson.gz", "parquet")
 
 
 def test_unknown_fields_and_odd_values_are_kept(operator: NewOperator, destination: Destination) -> None:
@@ -283,7 +288,7 @@ def test_the_parquet_copy_says_the_same(world: World, operator: NewOperator, dir
     someone = operator(world, directory)
     assert someone.runs(calls={"parquet": True}).exit_code == 0
     for key, rows in parts(directory).items():
-        content = directory.objects()[key.replace("ndjson.gz", "parquet")]
+        content = directory.objects()[copy_of(key)]
         table = parquet.read_table(io.BytesIO(content))
         assert str(table.schema.field("start_at").type) == "timestamp[ms, tz=UTC]"
         assert str(table.schema.field("duration_seconds").type) == "int64"
@@ -311,8 +316,8 @@ def test_query_engines_read_the_bucket_as_it_stands(world: World, operator: NewO
 
     someone = operator(world, directory)
     assert someone.runs(calls={"parquet": True}).exit_code == 0
-    for function, suffix in (("read_parquet", "parquet"), ("read_json", "ndjson.gz")):
-        asked = f"from {function}('{directory.root}/calls/*/*.{suffix}', hive_partitioning=true)"
+    for function, place in (("read_parquet", "calls-parquet"), ("read_json", "calls")):
+        asked = f"from {function}('{directory.root}/{place}/*/*', hive_partitioning=true)"
         counted = duckdb.sql(f"select count(*), count(distinct dt) {asked}")
         assert counted is not None
         assert counted.fetchall() == [(len(world.calls()), 3)]

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from archiver import call_log
-from archiver.call_listing import ListedCalls
-from archiver.call_log import Brought, CallLog, find_parts, read_calls, survey
-from archiver.call_parquet import columns_of
-from archiver.call_part import pack, unpack
+from archiver.calls import log as call_log
+from archiver.calls.listing import ListedCalls
+from archiver.calls.log import Brought, CallLog, find_parts, read_calls, survey
+from archiver.calls.parquet import columns_of
+from archiver.calls.part import pack, unpack
 from archiver.custody import Document
 from archiver.errors import SpoolFull, StoreFailed
 from archiver.model import Call, Digest
@@ -42,7 +42,7 @@ async def bring(store: MemoryStore, *calls: Call) -> Brought:
     with ListedCalls(None) as listed:
         listed.add(calls)
         brought = Brought()
-        await CallLog(store).bring(listed, await find_parts(store, DAY), brought)
+        await CallLog(store).bring(listed, await find_parts(store, DAY, with_copies=True), brought)
         return brought
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from anyio.to_thread import run_sync
 
-from archiver import call_parquet
-from archiver.call_listing import ListedCalls
-from archiver.call_part import MEDIATYPE, SIZE_LIMIT, pack, unpack
+from archiver.calls import parquet
+from archiver.calls.listing import ListedCalls
+from archiver.calls.part import MEDIATYPE, SIZE_LIMIT, pack, unpack
 from archiver.custody import Document
 from archiver.errors import StoreFailed
 from archiver.manifest.interface import CallDay
@@ -63,16 +63,15 @@ class Brought:
     """Keys of parts that hold no rows that can be read: what they should hold is written again."""
 
 
-async def find_parts(store: Store, day: date) -> DayParts:
-    """One LIST."""
-    numbers: list[int] = []
-    copies: set[int] = set()
-    async for stored in store.list(keys.day_prefix(keys.CALLS, day)):
-        if (found := keys.call_part_of(stored.key)) is not None:
-            numbers.append(found[1])
-        elif (copy := keys.call_copy_of(stored.key)) is not None:
-            copies.add(copy[1])
-    return DayParts(day, tuple(sorted(numbers)), frozenset(copies))
+async def find_parts(store: Store, day: date, *, with_copies: bool = False) -> DayParts:
+    """One LIST, and another one for the Parquet copies."""
+    named = [keys.call_part_of(stored.key) async for stored in store.list(keys.day_prefix(keys.CALLS, day))]
+    if with_copies:
+        copies = [keys.call_copy_of(stored.key) async for stored in store.list(keys.day_prefix(keys.CALL_COPIES, day))]
+    else:
+        copies = []
+    numbers = sorted(found[1] for found in named if found is not None)
+    return DayParts(day, tuple(numbers), frozenset(found[1] for found in copies if found is not None))
 
 
 async def read_calls(store: Store, day: date) -> AsyncGenerator[Row, None]:
@@ -148,7 +147,10 @@ class CallLog:
         for _ in range(TRIES):
             await self.compare(listed, parts, brought)
             complete = await self._put_parts(listed, parts, brought)
-            parts = await find_parts(self.store, parts.day) if brought.parts or not complete else parts
+            wanted = self.copies_in is not None
+            parts = (
+                await find_parts(self.store, parts.day, with_copies=wanted) if brought.parts or not complete else parts
+            )
             if complete:
                 return parts
         raise StoreFailed(f"other writers keep the call log of {parts.day} busy")
@@ -181,8 +183,8 @@ class CallLog:
     async def _copy(self, day: date, number: int, zone: tzinfo) -> None:
         content = await _content(self.store, keys.call_part_key(day, number))
         try:
-            document = Document(await run_sync(call_parquet.copy_of, unpack(content), zone))
+            document = Document(await run_sync(parquet.copy_of, unpack(content), zone))
         except ValueError:
             return  # no part that can be read: told by whoever compares
         # A copy made by another version of the library has other bytes and the same rows: it is as good.
-        await self.store.put_new(keys.call_copy_key(day, number), document, document.digest, call_parquet.MEDIATYPE)
+        await self.store.put_new(keys.call_copy_key(day, number), document, document.digest, parquet.MEDIATYPE)

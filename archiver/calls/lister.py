@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from anyio.to_thread import run_sync
 
-from archiver.call_listing import ListedCalls
-from archiver.call_log import Brought, CallLog, DayParts, find_parts
+from archiver.calls.listing import ListedCalls
+from archiver.calls.log import Brought, CallLog, DayParts, find_parts
 from archiver.clock import Clock
 from archiver.errors import SourceFailed, SpoolFull, StoreFailed
 from archiver.manifest.interface import CallDay, Manifest
@@ -88,7 +88,8 @@ class CallLister:
     async def _bring(self, window: Window, listed: ListedCalls, brought: Brought, reason: str) -> None:
         """Bring the bucket up to the listing, and the manifest up to the bucket."""
         known = await self.manifest.call_day(window.day) if self.manifest else None
-        parts = await find_parts(self.log.store, window.day)
+        wanted = self.log.copies_in is not None
+        parts = await find_parts(self.log.store, window.day, with_copies=wanted)
         listing = await run_sync(listed.digest)
         current = known is not None and known.parts == len(parts.numbers)
         if known is not None and current and (not len(listed) or known.listing == listing):
