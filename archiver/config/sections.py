@@ -172,7 +172,7 @@ class CallsConfig(Section):
     archive: Flag = True
     """Archive the call log of every listed day, as newline JSON."""
     parquet: Flag = False
-    """Put a Parquet copy of each part under calls-parquet/, for DuckDB, Athena, …; needs the extra parquet (pyarrow)."""
+    """Put a Parquet copy of each part under calls-parquet/, for DuckDB, Athena, …; needs the extra parquet."""
 
     @field_validator("parquet")
     @classmethod
