@@ -218,6 +218,11 @@ def new_audit_id(clock: Clock) -> str:
     return f"audit-{new_run_id(clock)}"
 
 
+def new_rebuild_id(clock: Clock) -> str:
+    """Tells a rebuild from a run, likewise."""
+    return f"rebuild-{new_run_id(clock)}"
+
+
 def new_run_id(clock: Clock) -> str:
     """Sorts by time; the random end tells apart two runs of one second."""
     return f"{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

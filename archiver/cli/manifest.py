@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
-from archiver.errors import ExitCode
+from archiver.errors import ArchiverError, ExitCode
 
 if TYPE_CHECKING:
     from archiver.config import Config
@@ -73,21 +73,27 @@ def _tell(console: Console, kind: str, findings: Findings, words: str) -> ExitCo
 
 
 async def _rebuild(config: Config) -> Findings:
+    import anyio
+
     from archiver.clock import SystemClock
     from archiver.rebuild import rebuild as rebuild_from
     from archiver.rules.summary import Summary
-    from archiver.wiring import manifest_of, new_run_id, store_of
+    from archiver.wiring import manifest_of, new_rebuild_id, store_of
 
     clock = SystemClock()
     async with manifest_of(config) as known, store_of(config) as store:
-        run_id = new_run_id(clock)
+        run_id = new_rebuild_id(clock)
         await known.begin_run(run_id, clock.now())  # holds the lock: no run meanwhile
         code = ExitCode.BUG
         try:
             findings = await rebuild_from(store, known, clock)
             code = ExitCode.INTEGRITY if findings.problems else ExitCode.COMPLETE
+        except ArchiverError as error:
+            code = error.exit_code
+            raise
         finally:
-            await known.end_run(run_id, clock.now(), code, Summary(run_id).to_json())
+            with anyio.CancelScope(shield=True):
+                await known.end_run(run_id, clock.now(), code, Summary(run_id).to_json())
     return findings
 
 

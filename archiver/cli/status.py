@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--max-age", type=Duration(), metavar="TIME", help="Exit 3 if no run has ended within this time: 26h, 90m."
+    "--max-age", type=Duration(), metavar="TIME", help="Exit 3 if no run did its work within this time: 26h, 90m."
 )
 @click.pass_obj
 def status(console: Console, max_age: float | None) -> ExitCode:
@@ -32,13 +32,13 @@ def status(console: Console, max_age: float | None) -> ExitCode:
 
     loaded = console.load_config()
     facts = anyio.run(gather, loaded.config, SystemClock())
-    age = facts["last_run"] and facts["last_run"]["age_seconds"]
+    age = facts["seconds_since_useful_run"]
     if console.flags.json:
         console.event("status", **facts)
     else:
         show(console, facts)
     if max_age is not None and (age is None or age > max_age):
-        console.warn(f"no run has ended within {max_age:.0f} s")
+        console.warn(f"no run has done its work within {max_age:.0f} s")
         return ExitCode.INCOMPLETE
     return ExitCode.COMPLETE
 
@@ -52,6 +52,7 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
     async with wiring.manifest_of(config, read_only=True) as manifest:
         days = await manifest.days()
         oldest, last = await manifest.oldest_open(), await manifest.last_run()
+        useful = await manifest.last_run(useful=True)
         watermark = await wiring.watermark(config, manifest, clock)
         disagreed = await manifest.unagreed_windows()
         call_days = await manifest.call_days()
@@ -79,6 +80,7 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
             "seconds_to_loss": round((lost_at(oldest.created_at) - now).total_seconds()),
         },
         "windows_disagreed": [{"window": str(each.window), "reason": each.reason} for each in disagreed],
+        "seconds_since_useful_run": useful and useful.ended_at and round((now - useful.ended_at).total_seconds(), 1),
         "last_run": last
         and {
             "run_id": last.run_id,

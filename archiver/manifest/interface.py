@@ -183,8 +183,11 @@ class Manifest(Protocol):
     async def oldest_open(self) -> Entry | None:
         """The open recording with the earliest source time."""
 
-    async def last_run(self) -> RunRecord | None:
-        """The run that ended last; the unfinished latest one if none did. Audits are none (ids ``audit-…``)."""
+    async def last_run(self, *, useful: bool = False) -> RunRecord | None:
+        """The run that ended last; the unfinished latest one if none did. Audits and rebuilds are none.
+
+        ``useful``: the last one that was not kept from its work (by credentials, destination, a signal, a bug).
+        """
 
     async def unagreed_windows(self) -> list[ListedWindow]:
         """Windows whose last listing did not agree, or held rows that could not be read, oldest first."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, func, select, tuple_, union_all
 
+from archiver.errors import ExitCode
 from archiver.manifest.interface import Entry, RunCounts, RunRecord
 from archiver.manifest.rows import ENTRY, entry_of
 from archiver.manifest.schema import recordings, runs
@@ -18,8 +19,10 @@ from archiver.rules.lifecycle import State
 PAGE = 500
 CLAIMS = 2000
 """Entries per page of a day in key order: no index has that order, so that each page looks at the whole day."""
-AUDIT = "audit-"
-"""How the ids of audits begin: they hold the lock as runs do, and archive nothing."""
+NO_RUNS = ("audit-%", "rebuild-%")
+"""How the ids of what holds the lock and archives nothing look."""
+USEFUL = (ExitCode.COMPLETE, ExitCode.INCOMPLETE, ExitCode.NEEDS_A_PERSON, ExitCode.INTEGRITY, ExitCode.BUDGET)
+"""With these a run has listed and archived what it could; with others it was kept from its work."""
 SAME_CONTENT = 10
 """Other recordings with the same audio that are named at most."""
 OPEN_STATES = tuple(state for state in State if state.is_open)
@@ -44,8 +47,9 @@ _SAME_CONTENT = (
     .limit(SAME_CONTENT)
 )
 _DAYS = select(recordings.c.day, recordings.c.state, func.count()).group_by(recordings.c.day, recordings.c.state)
-_RUNS = select(runs).where(runs.c.run_id.not_like(f"{AUDIT}%"))
+_RUNS = select(runs).where(*(runs.c.run_id.not_like(pattern) for pattern in NO_RUNS))
 _ENDED = _RUNS.where(runs.c.ended_at.is_not(None)).order_by(runs.c.ended_at.desc()).limit(1)
+_USEFUL = _ENDED.where(runs.c.exit_code.in_([int(code) for code in USEFUL]))
 _UNENDED = _RUNS.where(runs.c.ended_at.is_(None)).order_by(runs.c.started_at.desc()).limit(1)
 _CLAIMS = (
     select(*ENTRY)
@@ -87,9 +91,12 @@ def oldest_open(connection: Connection) -> Entry | None:
     return None if row is None else entry_of(row)
 
 
-def last_run(connection: Connection) -> RunRecord | None:
-    """The run that ended last, else the latest that began."""
-    row = connection.execute(_ENDED).first() or connection.execute(_UNENDED).first()
+def last_run(connection: Connection, *, useful: bool) -> RunRecord | None:
+    """The run that ended last, else (not if a useful one is asked for) the latest that began."""
+    if useful:
+        row = connection.execute(_USEFUL).first()
+    else:
+        row = connection.execute(_ENDED).first() or connection.execute(_UNENDED).first()
     if row is None:
         return None
     return RunRecord(row.run_id, row.started_at, row.ended_at, row.exit_code, row.summary or {})

@@ -198,8 +198,8 @@ class SqlManifest(Manifest):
     async def oldest_open(self) -> Entry | None:
         return await self._read(reports.oldest_open)
 
-    async def last_run(self) -> RunRecord | None:
-        return await self._read(reports.last_run)
+    async def last_run(self, *, useful: bool = False) -> RunRecord | None:
+        return await self._read(partial(reports.last_run, useful=useful))
 
     async def unagreed_windows(self) -> list[ListedWindow]:
         return await self._read(listed_windows.unagreed)

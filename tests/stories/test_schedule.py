@@ -165,4 +165,7 @@ def test_status_as_a_probe(today: date, operator: NewOperator, directory: Destin
     assert someone.types("status", "--max-age", "26h").exit_code == 0
     time.sleep(1.1)
     assert someone.types("status", "--max-age", "0.4s").exit_code == 3
+    assert someone.runs(source={"token": "wrong-but-long-enough"}).exit_code == 12
+    assert someone.types("manifest", "rebuild").exit_code == 0
+    assert someone.types("status", "--max-age", "1s").exit_code == 3, "neither of them did a run's work"
     assert "2 recordings: 2 archived" in someone.types("status").stdout
