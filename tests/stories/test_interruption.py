@@ -24,7 +24,7 @@ def leftovers(someone: Operator) -> list[Path]:
 
 def test_kill_9_at_random_moments(operator: NewOperator, destination: Destination) -> None:
     """Twenty kills, each a little into the work; then one run to the end, and one that has nothing to do."""
-    world = World.generate(seed=41, recordings=120, days=2)
+    world = World.generate(seed=41, recordings=300, days=2)
     someone = operator(world, destination, audio_latency=0.02)
     rng = random.Random(41)
     fired = 0
@@ -42,12 +42,12 @@ def test_kill_9_at_random_moments(operator: NewOperator, destination: Destinatio
     result = someone.runs()
     assert result.exit_code == 0, result.stderr
     assert someone.archived() == someone.truth()
-    assert result.summary["archived"] + result.summary["already_archived"] == 120
+    assert result.summary["archived"] + result.summary["already_archived"] == 300
     assert leftovers(someone) == []
     puts = destination.puts()
     again = someone.runs()
     assert again.exit_code == 0
-    assert again.summary["already_archived"] == 120
+    assert again.summary["already_archived"] == 300
     assert destination.puts() == puts
 
 
