@@ -63,6 +63,17 @@ class Bucket:
         return len([path for path in self.server.puts() if f"/{self.name}/" in path])
 
 
+def put_behind_the_back(destination: Destination, key: str, data: bytes) -> None:
+    """Somebody else writes to the destination."""
+    if isinstance(destination, Directory):
+        path = destination.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    else:
+        assert isinstance(destination, Bucket)
+        destination.client.put_object(Bucket=destination.name, Key=f"voice/{key}", Body=data)
+
+
 @pytest.fixture(scope="session")
 def bucket_server() -> Iterator[BucketServer]:
     with BucketServer() as server:

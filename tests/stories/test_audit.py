@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archiver.sandbox import HtmlPage, World
-from tests.stories.conftest import Bucket, Directory, NewOperator
+from tests.stories.conftest import Bucket, Directory, NewOperator, put_behind_the_back
 from tests.stories.operator import Destination, Operator, Result
 
 AREA = "recordings/dt=2026-09-22"
@@ -47,15 +47,9 @@ def remove(destination: Destination, key: str) -> None:
 
 def lay(destination: Destination, key: str, data: bytes) -> None:
     """Put something there behind the archiver's back, with no trace of what was there."""
-    if isinstance(destination, Directory):
-        path = destination.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    else:
-        assert isinstance(destination, Bucket)
-        if key in destination.objects():
-            remove(destination, key)
-        destination.client.put_object(Bucket=destination.name, Key=f"voice/{key}", Body=data)
+    if isinstance(destination, Bucket) and key in destination.objects():
+        remove(destination, key)
+    put_behind_the_back(destination, key, data)
 
 
 def states(someone: Operator) -> dict[str, str]:

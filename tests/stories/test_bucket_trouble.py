@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archiver.sandbox import World
-from tests.stories.conftest import Bucket, Directory, NewOperator
+from tests.stories.conftest import Bucket, Directory, NewOperator, put_behind_the_back
 from tests.stories.operator import Destination, Operator
 
 AREA = "recordings/dt=2026-09-22"
@@ -19,22 +19,11 @@ def world() -> World:
     return World.generate(seed=61, recordings=6, days=1)
 
 
-def lay(destination: Destination, key: str, data: bytes) -> None:
-    """Put something there behind the archiver's back."""
-    if isinstance(destination, Directory):
-        path = destination.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    else:
-        assert isinstance(destination, Bucket)
-        destination.client.put_object(Bucket=destination.name, Key=f"voice/{key}", Body=data)
-
-
 @pytest.mark.parametrize("suffix", ["mp3", "vcon.json"])
 def test_other_bytes_under_a_key(suffix: str, world: World, operator: NewOperator, destination: Destination) -> None:
     victim = world.recordings()[0]
     key = f"{AREA}/{victim.id}.{suffix}"
-    lay(destination, key, b"something else")
+    put_behind_the_back(destination, key, b"something else")
     someone = operator(world, destination)
 
     result = someone.runs()
@@ -52,7 +41,7 @@ def test_audio_that_lies_there_without_a_sidecar_is_sealed(
 ) -> None:
     """As after a crash between the two puts whose manifest was lost as well."""
     orphan = world.recordings()[0]
-    lay(destination, f"{AREA}/{orphan.id}.mp3", world.audio_bytes(orphan.id))
+    put_behind_the_back(destination, f"{AREA}/{orphan.id}.mp3", world.audio_bytes(orphan.id))
     someone = operator(world, destination)
     result = someone.runs()
     assert result.exit_code == 0, result.stderr
