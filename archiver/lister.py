@@ -18,18 +18,11 @@ from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest
 from archiver.model import BadRow, Recording, Window
 from archiver.reporting import Reporter
 from archiver.rules.lifecycle import Event, State
+from archiver.rules.retry import is_down
 from archiver.rules.summary import Summary
 from archiver.rules.windows import lost_at, settled_before
 from archiver.source.interface import ListingOutcome, Page, Source
 from archiver.store.interface import Store
-
-FAILURES = 3
-"""Windows in a row that cannot be listed, after which source or store are taken to be down."""
-
-
-def is_down(failures: int, *, answered: bool) -> bool:
-    """True if no further window is worth trying, after so many in a row that could not be listed."""
-    return failures >= FAILURES or (failures > 0 and not answered)
 
 
 @dataclass(slots=True)

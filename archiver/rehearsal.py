@@ -10,12 +10,12 @@ from archiver.calls.lister import CallLister
 from archiver.custody import BucketDay
 from archiver.errors import ExitCode, SourceFailed
 from archiver.intake import BadRows, Intake, Sighting
-from archiver.lister import is_down
 from archiver.manifest.interface import Manifest
 from archiver.model import Recording, Window
 from archiver.reporting import Reporter
 from archiver.rules import keys
 from archiver.rules.lifecycle import State
+from archiver.rules.retry import is_down
 from archiver.rules.summary import Summary
 from archiver.source.interface import Source
 from archiver.store.interface import Store

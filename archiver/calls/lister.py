@@ -15,11 +15,9 @@ from archiver.errors import SourceFailed, SpoolFull, StoreFailed
 from archiver.manifest.interface import CallDay, Manifest
 from archiver.model import BadRow, Window
 from archiver.reporting import Reporter
+from archiver.rules.retry import is_down
 from archiver.rules.summary import Summary
 from archiver.source.interface import Source
-
-FAILURES = 3
-"""Windows in a row whose calls cannot be listed, after which they are not asked for: recordings need the requests."""
 
 
 @dataclass(slots=True)
@@ -46,7 +44,7 @@ class CallLister:
 
         Raises SourceRefused, DestinationUnusable, ManifestUnusable.
         """
-        if self._failures >= FAILURES or (self._failures and not self._answered):
+        if is_down(self._failures, answered=self._answered):  # recordings need the requests
             self._unsettled(window, "the calls of earlier windows could not be listed: not asked for")
             return False
         with ListedCalls(self.log.scratch) as listed:

@@ -26,6 +26,7 @@ from archiver.config.problems import (
 )
 from archiver.config.sections import Config
 from archiver.errors import ConfigInvalid
+from archiver.rules.origin import is_loopback
 
 DEFAULT_PATH = Path("archiver.yaml")
 _OVERRIDE = re.compile(r"ARCHIVER_(?P<section>.*?)__(?P<key>.*)", re.DOTALL)
@@ -195,12 +196,12 @@ def _problem(key: str, rest: list[str], error: Any, value: Given | None, written
 def _warnings(config: Config, origins: Mapping[str, Origin], written: Document | None) -> tuple[str, ...]:
     found = []
     token = origins[_TOKEN]
-    sandbox = values.is_loopback(urlsplit(config.source.base_url).hostname or "")  # its token opens nothing else
+    sandbox = is_loopback(urlsplit(config.source.base_url).hostname or "")  # its token opens nothing else
     literal = token.precedence is Precedence.FILE and not token.variables and config.source.token_file is None
     if literal and not sandbox and written is not None and written.readable_by_others:
         found.append(f"{token}: {_TOKEN}: others can read this file: chmod 600, or use ${{NAME}} or token_file")
     endpoint = urlsplit(config.destination.endpoint_url or "")
-    if endpoint.scheme == "http" and not values.is_loopback(endpoint.hostname or ""):
+    if endpoint.scheme == "http" and not is_loopback(endpoint.hostname or ""):
         found.append(
             f"{origins['destination.endpoint_url']}: destination.endpoint_url: recordings travel unencrypted over http"
         )

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from archiver.config.problems import did_you_mean
+from archiver.rules.origin import is_loopback
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -37,14 +38,6 @@ class DirectoryTarget:
 
     path: Path
     """Absolute."""
-
-
-def is_loopback(host: str) -> bool:
-    """True for ``localhost`` and the loopback addresses, written out; no name is resolved."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def token_text(text: str) -> str:

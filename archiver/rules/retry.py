@@ -47,3 +47,11 @@ LISTING = RetryPolicy(attempts=8, base=1.0, ceiling=30.0)
 
 TRANSFER = RetryPolicy(attempts=3, base=1.0, ceiling=15.0)
 """One recording within one run; what is left after that waits for the next run."""
+
+FAILURES = 3
+"""Windows in a row that cannot be listed, after which whoever is asked is taken to be down."""
+
+
+def is_down(failures: int, *, answered: bool) -> bool:
+    """True if no further window is worth asking for, after so many in a row that could not be listed."""
+    return failures >= FAILURES or (failures > 0 and not answered)
