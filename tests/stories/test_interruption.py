@@ -94,7 +94,7 @@ def test_a_second_signal_drops_what_is_in_flight(operator: NewOperator, director
     started = time.monotonic()
     assert kill(process, signal.SIGTERM)[0] == 143
     assert time.monotonic() - started < 5
-    assert directory.objects() == {}
+    assert someone.archived() == {}, "no audio; call logs may have been archived meanwhile"
 
 
 def test_two_runs_at_once_on_one_manifest(operator: NewOperator, directory: Destination) -> None:
