@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from io import BytesIO
-from typing import BinaryIO
 
 from archiver.clock import Clock
 from archiver.manifest.interface import Change, Entry, Manifest
@@ -19,6 +17,7 @@ from archiver.outcomes import Clash, Settled
 from archiver.rules import keys, sidecar
 from archiver.rules.lifecycle import Event, State
 from archiver.spool import FetchedAudio
+from archiver.store.body import Document
 from archiver.store.interface import Conflict, PutOutcome, Store
 
 
@@ -55,27 +54,6 @@ class Exhibit:
     transfer: TransferFacts
     facts: AudioFacts
     verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A sidecar on its way into the bucket."""
-
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return len(self.content)
-
-    def open(self) -> BinaryIO:
-        """A new stream at the first byte."""
-        return BytesIO(self.content)
-
-    @property
-    def digest(self) -> Digest:
-        """SHA-256."""
-        return Digest.sha256_of(self.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from archiver.calls.listing import ListedCalls
 from archiver.calls.log import Brought, CallLog, find_parts, read_calls, survey
 from archiver.calls.parquet import columns_of
 from archiver.calls.part import pack, unpack
-from archiver.custody import Document
 from archiver.errors import SpoolFull, StoreFailed
 from archiver.model import Call, Digest
 from archiver.rules import keys
+from archiver.store.body import Document
 from archiver.store.interface import Body, PutOutcome
 from archiver.store.memory import MemoryStore
 

@@ -17,12 +17,12 @@ from anyio.to_thread import run_sync
 from archiver.calls import parquet
 from archiver.calls.listing import ListedCalls
 from archiver.calls.part import MEDIATYPE, SIZE_LIMIT, pack, unpack
-from archiver.custody import Document
 from archiver.errors import StoreFailed
 from archiver.manifest.interface import CallDay
 from archiver.model import Row
 from archiver.rules import keys
 from archiver.rules.call_rows import digest_of, digest_of_all, id_of
+from archiver.store.body import Document
 from archiver.store.interface import Conflict, Created, Store
 
 BATCH = 2000

@@ -16,7 +16,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -27,6 +26,7 @@ from anyio.to_thread import run_sync
 from archiver.errors import ArchiverError, StoreFailed
 from archiver.model import Digest, StoredObject
 from archiver.scratch import ScratchDirectory, make_private_directory
+from archiver.store.body import Document
 from archiver.store.directory_errors import file_errors, link_errors
 from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, KeyHistory, PutOutcome
 from archiver.store.object_key import checked_key
@@ -211,12 +211,12 @@ class DirectoryStore:
 
     def _check(self) -> Sequence[Check]:
         self._prepare()
-        key, body = f"doctor/probe-{secrets.token_hex(8)}", _Probe(secrets.token_bytes(64))
+        key, body = f"doctor/probe-{secrets.token_hex(8)}", Document(secrets.token_bytes(64))
         path = self._root / key
         created, again = self._put(key, body, body.digest), self._put(key, body, body.digest)
-        other = _Probe(b"other bytes")
+        other = Document(b"other bytes")
         refused = self._put(key, other, other.digest)
-        equal = self._read(key, body.size) == body.data
+        equal = self._read(key, body.size) == body.content
         with file_errors(self._root, f"{path} cannot be removed"):
             path.unlink()
             path.parent.rmdir() if not any(path.parent.iterdir()) else None
@@ -236,18 +236,6 @@ class DirectoryStore:
                 self._ready = False
                 with file_errors(self._root, f"{self._scratch.path} cannot be removed"):
                     self._scratch.__exit__(None, None, None)
-
-
-class _Probe:
-    """A body in memory, for the check."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.size = len(data)
-        self.digest = Digest.sha256_of(data)
-
-    def open(self) -> BinaryIO:
-        return BytesIO(self.data)
 
 
 def _fill(file: BinaryIO, key: str, body: Body, digest: Digest) -> None:

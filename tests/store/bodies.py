@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from archiver.model import Digest
-
-
-@dataclass(frozen=True)
-class MemoryBody:
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def open(self) -> BinaryIO:
-        return io.BytesIO(self.data)
+from archiver.store.body import Document
 
 
 @dataclass(frozen=True)
@@ -36,7 +24,7 @@ class FileBody:
 
 
 @dataclass(frozen=True)
-class LyingBody(MemoryBody):
+class LyingBody(Document):
     """Says another size than it has."""
 
     said: int = 0

@@ -6,18 +6,16 @@ The parent forks while it has one thread; the child dies by SIGKILL just before 
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import anyio
 
-from archiver.model import Digest
+from archiver.store.body import Document
 from archiver.store.directory import DirectoryStore
 from archiver.store.interface import PutOutcome
 
@@ -59,17 +57,9 @@ def die_at(step: int, root: Path) -> None:
     setattr(os, "fsync", counted_fsync)  # noqa: B010
 
 
-class Audio:
-    size = len(DATA)
-    digest = Digest("sha256", hashlib.sha256(DATA).hexdigest())
-
-    def open(self) -> BinaryIO:
-        return io.BytesIO(DATA)
-
-
 async def put(root: Path, *, close: bool = True) -> PutOutcome:
-    store = DirectoryStore(root)
-    outcome = await store.put_new(KEY, Audio(), Audio.digest, "audio/mpeg")
+    store, audio = DirectoryStore(root), Document(DATA)
+    outcome = await store.put_new(KEY, audio, audio.digest, "audio/mpeg")
     if close:
         await store.aclose()
     return outcome

@@ -10,11 +10,12 @@ import pytest
 
 from archiver.errors import StoreFailed
 from archiver.model import StoredObject
+from archiver.store.body import Document
 from archiver.store.directory import DirectoryStore
 from archiver.store.interface import AlreadyThere, Conflict, Created, PutOutcome, Store
 from archiver.store.s3 import S3Store
 
-from .bodies import FileBody, LyingBody, MemoryBody, digest_of
+from .bodies import FileBody, LyingBody, digest_of
 from .conftest import REAL_SERVER, NewStore
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ AUDIO = b"\xff\xfb\x90\x00" * 300
 
 
 async def put(store: Store, key: str, data: bytes) -> PutOutcome:
-    return await store.put_new(key, MemoryBody(data), digest_of(data), "audio/mpeg")
+    return await store.put_new(key, Document(data), digest_of(data), "audio/mpeg")
 
 
 async def keys(store: Store, prefix: str = "") -> list[str]:
@@ -58,11 +59,11 @@ async def test_other_bytes_are_a_conflict_and_the_old_ones_stay(store: Store, ot
 
 @pytest.mark.parametrize(
     "body",
-    [MemoryBody(AUDIO[:-1] + b"x"), MemoryBody(AUDIO[:-1]), MemoryBody(AUDIO + b"x"), MemoryBody(b"")]
+    [Document(AUDIO[:-1] + b"x"), Document(AUDIO[:-1]), Document(AUDIO + b"x"), Document(b"")]
     + [LyingBody(AUDIO, said=len(AUDIO) + delta) for delta in (-1, 1)],
     ids=["one byte differs", "cut", "longer", "empty", "says less", "says more"],
 )
-async def test_a_body_that_is_not_what_its_digest_names_is_refused(store: Store, body: MemoryBody) -> None:
+async def test_a_body_that_is_not_what_its_digest_names_is_refused(store: Store, body: Document) -> None:
     with pytest.raises(StoreFailed, match="not the one its digest names"):
         await store.put_new(KEY, body, digest_of(AUDIO), "audio/mpeg")
     assert await store.head(KEY) is None
@@ -71,7 +72,7 @@ async def test_a_body_that_is_not_what_its_digest_names_is_refused(store: Store,
 
 async def test_a_refused_body_does_not_spoil_the_key(store: Store) -> None:
     with pytest.raises(StoreFailed):
-        await store.put_new(KEY, MemoryBody(b"damaged"), digest_of(AUDIO), "audio/mpeg")
+        await store.put_new(KEY, Document(b"damaged"), digest_of(AUDIO), "audio/mpeg")
     assert isinstance(await put(store, KEY, AUDIO), Created)
 
 

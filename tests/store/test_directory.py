@@ -18,17 +18,18 @@ import anyio
 import pytest
 
 from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
+from archiver.store.body import Document
 from archiver.store.directory import DirectoryStore
 from archiver.store.interface import AlreadyThere, Conflict, Created
 
-from .bodies import MemoryBody, digest_of
+from .bodies import digest_of
 
 pytestmark = pytest.mark.anyio
 
 HERE = Path(__file__).parent
 KEY = "recordings/dt=2026-09-22/abc.mp3"
 AUDIO = b"\xff\xfb\x90\x00" * 300
-BODY, DIGEST = MemoryBody(AUDIO), digest_of(AUDIO)
+BODY, DIGEST = Document(AUDIO), digest_of(AUDIO)
 
 
 def files(root: Path) -> list[str]:
@@ -98,7 +99,7 @@ async def test_two_processes_put_into_one_directory(tmp_path: Path) -> None:
     one, other = DirectoryStore(tmp_path), DirectoryStore(tmp_path)
     assert isinstance(await one.put_new(KEY, BODY, DIGEST, "audio/mpeg"), Created)
     assert isinstance(await other.put_new(KEY, BODY, DIGEST, "audio/mpeg"), AlreadyThere)
-    assert isinstance(await other.put_new(KEY, MemoryBody(b"x"), digest_of(b"x"), "audio/mpeg"), Conflict)
+    assert isinstance(await other.put_new(KEY, Document(b"x"), digest_of(b"x"), "audio/mpeg"), Conflict)
     await one.aclose()
     assert isinstance(await other.put_new("b", BODY, DIGEST, "audio/mpeg"), Created)
     await other.aclose()
@@ -265,7 +266,7 @@ async def test_a_directory_under_the_key_is_no_object(tmp_path: Path) -> None:
 
 
 async def test_a_failing_body_is_not_the_destinations_fault(tmp_path: Path) -> None:
-    class Broken(MemoryBody):
+    class Broken(Document):
         def open(self) -> BinaryIO:
             stream = super().open()
 
@@ -283,7 +284,7 @@ async def test_a_failing_body_is_not_the_destinations_fault(tmp_path: Path) -> N
 
 
 async def test_a_cancelled_put_ends_soon_and_leaves_nothing(tmp_path: Path) -> None:
-    class Slow(MemoryBody):
+    class Slow(Document):
         def open(self) -> BinaryIO:
             stream = super().open()
 
@@ -315,15 +316,16 @@ PUT_TOO_MUCH = """
     from pathlib import Path
     import anyio
     from archiver.errors import ArchiverError
+    from archiver.store.body import Document
     from archiver.store.directory import DirectoryStore
-    from bodies import MemoryBody, digest_of
+    from bodies import digest_of
 
     async def main():
         store = DirectoryStore(Path(sys.argv[1]))
         small, large = b"a" * 1000, b"b" * (4 << 20)
-        await store.put_new("small", MemoryBody(small), digest_of(small), "audio/mpeg")
+        await store.put_new("small", Document(small), digest_of(small), "audio/mpeg")
         try:
-            await store.put_new("large", MemoryBody(large), digest_of(large), "audio/mpeg")
+            await store.put_new("large", Document(large), digest_of(large), "audio/mpeg")
         except ArchiverError as error:
             print(type(error).__name__, "|", error.fact, "|", error.hint)
         found = [p for p in Path(sys.argv[1]).rglob("*") if p.is_file() and p.name != "lock"]

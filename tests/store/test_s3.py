@@ -21,17 +21,18 @@ from anyio.to_thread import run_sync
 
 from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
 from archiver.model import StoredObject
+from archiver.store.body import Document
 from archiver.store.interface import AlreadyThere, Check, Conflict, Created
 from archiver.store.s3 import MAX_PUT_BYTES, S3Store
 from archiver.store.s3_body import NamedBody
 
-from .bodies import LyingBody, MemoryBody, digest_of
+from .bodies import LyingBody, digest_of
 
 pytestmark = pytest.mark.anyio
 
 KEY = "recordings/dt=2026-09-22/abc.mp3"
 AUDIO = b"\xff\xfb\x90\x00" * 300
-BODY, DIGEST = MemoryBody(AUDIO), digest_of(AUDIO)
+BODY, DIGEST = Document(AUDIO), digest_of(AUDIO)
 CANARIES = ("AKIACANARYACCESSKEY0", "canary/SECRET+key", "canary-SESSION-token")
 
 
@@ -272,8 +273,8 @@ async def test_a_put_that_stored_something_else_is_not_believed(
         await store.put_new(KEY, BODY, DIGEST, "audio/mpeg")
 
 
-@pytest.mark.parametrize("body", [MemoryBody(b"damaged"), LyingBody(AUDIO, said=1), LyingBody(AUDIO, said=9999)])
-async def test_a_wrong_body_is_never_sent(store: S3Store, server: Server, body: MemoryBody) -> None:
+@pytest.mark.parametrize("body", [Document(b"damaged"), LyingBody(AUDIO, said=1), LyingBody(AUDIO, said=9999)])
+async def test_a_wrong_body_is_never_sent(store: S3Store, server: Server, body: Document) -> None:
     server.says("PUT", ECHO)
     with pytest.raises(StoreFailed, match="not the one its digest names"):
         await store.put_new(KEY, body, DIGEST, "audio/mpeg")
@@ -284,7 +285,7 @@ async def test_a_body_that_is_read_in_part_and_again_is_verified_all_the_same() 
     """As the SDK does where a connection breaks in the middle of a body that was not signed."""
 
     def read_twice(data: bytes) -> bytes:
-        with MemoryBody(data).open() as stream:
+        with Document(data).open() as stream:
             body = NamedBody(stream, KEY, len(AUDIO), DIGEST)
             assert body.seek(0, 2) == len(AUDIO)
             body.seek(0)
@@ -512,7 +513,7 @@ async def test_a_configuration_that_cannot_work(server: Server, settings: dict[s
 
 
 async def test_a_cancelled_put_ends_soon(store: S3Store, server: Server) -> None:
-    class Slow(MemoryBody):
+    class Slow(Document):
         def open(self) -> BinaryIO:
             stream = super().open()
 
