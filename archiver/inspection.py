@@ -51,7 +51,9 @@ class Inspector:
         named = {stored.key for stored in expected}
         if entry.state is State.STORED:  # its sidecar may have been written by a process that died before it said so
             named.add(keys.sidecar_key(entry.recording_id, entry.day))
-        rest = {key: history for key, history in objects.items() if key not in named and history.current}
+        current = {key: history for key, history in objects.items() if history.current}
+        named |= audit.amended(current)
+        rest = {key: history for key, history in current.items() if key not in named}
         result.differences += strays(entry, rest)
         return result
 
@@ -118,10 +120,13 @@ def strays(entry: Entry | None, objects: Objects) -> Iterator[Difference]:
 
     Rejected bytes stay in quarantine whatever becomes of their recording: a whole pair there is as it should be.
     """
-    alone = audit.halves(objects)
-    for key in sorted(objects):
+    beside = audit.amended(objects)
+    alone = audit.halves(key for key in objects if keys.amendment_of(key) is None)
+    for key in sorted(objects.keys() - beside):
         if not audit.is_ours(key):
             yield Difference(Kind.ORPHAN, key, "no key that this program makes")
+        elif keys.amendment_of(key) is not None:
+            yield Difference(Kind.ORPHAN, key, "an amendment without the sidecar that it amends")
         elif key in alone:
             half = "a sidecar without its audio" if audit.is_sidecar(key) else "audio without a sidecar"
             known = f"{entry.state} in the manifest" if entry else "the manifest does not know it"

@@ -33,7 +33,10 @@ class Findings:
 
 
 async def rebuild(store: Store, manifest: Manifest, clock: Clock) -> Findings:
-    """Take every sealed recording into the manifest that it does not know. Changes nothing in the bucket."""
+    """Take every sealed recording into the manifest that it does not know. Changes nothing in the bucket.
+
+    Amendments are not read: the manifest holds nothing of the only kind there is (``call``).
+    """
     findings = Findings()
     async for seals in _seals(store, findings):
         for seal in seals:
@@ -112,6 +115,13 @@ async def _seals(store: Store, findings: Findings, seen: set[str] | None = None)
         yield await _read(store, documents, sizes, findings)
 
 
+def _alone(key: str) -> str:
+    """What to say of an object without a sidecar."""
+    if keys.amendment_of(key) is not None:
+        return "an amendment without the sidecar that it amends"
+    return "audio without a sidecar; the next run that lists it seals it"
+
+
 async def _read(
     store: Store, documents: Sequence[StoredObject], sizes: dict[str, int], findings: Findings
 ) -> list[sidecar.Seal]:
@@ -132,7 +142,7 @@ async def _read(
     findings.sidecars += len(documents)
     stems = {document.key.partition(".")[0] for document in documents}
     orphans = sorted(key for key in sizes if key.partition(".")[0] not in stems)
-    findings.problems += [f"{key}: audio without a sidecar; the next run that lists it seals it" for key in orphans]
+    findings.problems += [f"{key}: {_alone(key)}" for key in orphans]
     whole = []
     for key in sorted(seals):
         if sizes.get(seals[key].audio.key) == seals[key].audio.size:

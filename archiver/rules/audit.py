@@ -88,12 +88,18 @@ def stem_of(key: str) -> str:
 
 def is_ours(key: str) -> bool:
     """True if this program could have made the key."""
-    return _OURS.fullmatch(key) is not None
+    return _OURS.fullmatch(key) is not None or keys.amendment_of(key) is not None
 
 
 def is_sidecar(key: str) -> bool:
     """By its name."""
     return key.endswith(keys.SIDECAR_SUFFIX)
+
+
+def amended(names: Collection[str]) -> set[str]:
+    """Keys of amendments that stand beside the sidecar they amend."""
+    found = {name: keys.amendment_of(name) for name in names}
+    return {name for name, of in found.items() if of is not None and of[0] in names}
 
 
 def halves(names: Iterable[str]) -> set[str]:

@@ -20,6 +20,9 @@ CALL_COPIES = "calls-parquet"
 """A prefix of its own: a table of a query engine is a prefix, and reads every object under it in one format."""
 CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
 """A part of a day's call log, or its Parquet copy."""
+_AMENDMENT = re.compile(
+    rf"({RECORDINGS}/dt=[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}/[A-Za-z0-9_-]+)\.amendment-([0-9]{{4,9}})\.json"
+)
 
 
 def stem(recording_id: str) -> str:
@@ -45,6 +48,24 @@ def audio_key(recording_id: str, day: date, extension: str) -> str:
 def sidecar_key(recording_id: str, day: date) -> str:
     """The key of the sidecar of an accepted recording: its presence says that it is sealed."""
     return f"{day_prefix(RECORDINGS, day)}{stem(recording_id)}{SIDECAR_SUFFIX}"
+
+
+def amendment_prefix(recording_id: str, day: date) -> str:
+    """What the keys of all amendments of a recording begin with."""
+    return f"{day_prefix(RECORDINGS, day)}{stem(recording_id)}.amendment-"
+
+
+def amendment_key(recording_id: str, day: date, number: int) -> str:
+    """The key of what was learnt of a recording after its seal: numbered from 1, each only adding."""
+    return f"{amendment_prefix(recording_id, day)}{number:04d}.json"
+
+
+def amendment_of(key: str) -> tuple[str, int] | None:
+    """Key of the sidecar, and number, of the amendment that lies under a key; None if it is not one."""
+    named = _AMENDMENT.fullmatch(key)
+    if named is None or named[2] != f"{int(named[2]):04d}" or named[2] == "0000":
+        return None
+    return named[1] + SIDECAR_SUFFIX, int(named[2])
 
 
 def quarantine_keys(recording_id: str, day: date, extension: str, again: str = "") -> tuple[str, str]:

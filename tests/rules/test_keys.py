@@ -45,6 +45,20 @@ def test_any_id_gives_a_safe_key(recording_id: str) -> None:
         assert ".." not in key
 
 
+def test_an_amendment_stands_beside_its_sidecar() -> None:
+    key = keys.amendment_key("a-b", DAY, 12)
+    assert key == "recordings/dt=2019-06-11/a-b.amendment-0012.json"
+    assert keys.amendment_of(key) == (keys.sidecar_key("a-b", DAY), 12)
+    assert keys.amendment_of(keys.amendment_key("a", DAY, 10_000)) == (keys.sidecar_key("a", DAY), 10_000)
+    for other in (
+        "a-b.amendment-0000.json",
+        "a-b.amendment-00012.json",
+        "a-b.amendment-12.json",
+        "a.b.amendment-0001.json",
+    ):
+        assert keys.amendment_of(f"recordings/dt=2019-06-11/{other}") is None
+
+
 @given(st.text(), st.text())
 def test_two_ids_never_share_a_key(one: str, other: str) -> None:
     assert (keys.stem(one) == keys.stem(other)) == (one == other)

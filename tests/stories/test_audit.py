@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from archiver.model import Digest
+from archiver.rules import keys
+from archiver.rules.amendment import Amendment, Kind, build
 from archiver.sandbox import HtmlPage, World
 from tests.stories.conftest import Bucket, Directory, NewOperator, put_behind_the_back
 from tests.stories.operator import Destination, Operator, Result
@@ -71,8 +76,8 @@ def audit(someone: Operator, *words: str) -> Result:
 def found(result: Result) -> dict[str, set[str]]:
     """Keys by kind of finding; held against the summary's counts, where the bucket keeps no versions."""
     by_kind = {kind: [event["key"] for event in result.of(kind)] for kind in KINDS}
-    assert all(result.events[-1][kind] == len(keys) for kind, keys in by_kind.items())
-    return {kind: set(keys) for kind, keys in by_kind.items() if keys and kind != "version_differs"}
+    assert all(result.events[-1][kind] == len(named) for kind, named in by_kind.items())
+    return {kind: set(named) for kind, named in by_kind.items() if named and kind != "version_differs"}
 
 
 @pytest.mark.parametrize("words", [(), ("--deep",), ("--shard", "1/1"), ("--sample", "100%")])
@@ -355,3 +360,45 @@ def test_words_for_people(world: World, operator: NewOperator, directory: Direct
     for wrong in (["--sample", "0%"], ["--sample", "5"], ["--shard", "0/3"], ["--shard", "4/3"]):
         assert someone.types("audit", *wrong).exit_code == 2
     assert someone.types("audit", "--repair", "--dry-run").exit_code == 2
+
+
+def amend(someone: Operator, recording_id: str) -> str:
+    """Key of an amendment, put there."""
+    day = date(2026, 9, 22)
+    of = Digest.sha256_of(someone.destination.objects()[keys.sidecar_key(recording_id, day)])
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    document = Amendment(recording_id, 1, Kind.CALL, at, "a-run", "a test", of, None, {})
+    key = keys.amendment_key(recording_id, day, 1)
+    put_behind_the_back(someone.destination, key, build(document))
+    return key
+
+
+def test_amendments_belong_to_their_recordings(someone: Operator, destination: Destination) -> None:
+    """Neither audit nor adoption nor a rebuild trips over them; alone they are orphans."""
+    key = amend(someone, sorted(someone.truth())[0])
+    assert audit(someone).exit_code == 0
+    for command in (("manifest", "rebuild"), ("manifest", "check"), ("audit", "--deep")):
+        result = someone.types(*command)
+        assert result.exit_code == 0, result.stdout
+    for path in someone.home.glob("manifest.db*"):
+        path.unlink()
+    before = destination.objects()
+    assert someone.runs().exit_code == 0
+    assert destination.objects() == before
+    assert key in before
+    for path in someone.home.glob("manifest.db*"):
+        path.unlink()
+    assert someone.types("manifest", "rebuild").exit_code == 0
+    assert set(states(someone).values()) == {"archived"}
+
+
+def test_an_amendment_without_its_sidecar_is_an_orphan(someone: Operator, destination: Destination) -> None:
+    recording_id = sorted(someone.truth())[0]
+    amendment = amend(someone, recording_id)
+    for key in keys_of(someone):
+        remove(destination, key)
+    assert found(audit(someone)) == {"missing": set(keys_of(someone)), "orphan": {amendment}}
+    for path in someone.home.glob("manifest.db*"):
+        path.unlink()
+    (problem,) = json.loads(someone.types("manifest", "rebuild", "--json").stdout)["problems"]
+    assert problem == f"{amendment}: an amendment without the sidecar that it amends"
