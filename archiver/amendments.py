@@ -1,4 +1,4 @@
-"""Amendments in the bucket: read in order, added, never rewritten. Of racing writers the later takes the next number."""
+"""Amendments in the bucket: read in order, added, never rewritten. Of two racing writers one takes the next number."""
 
 from __future__ import annotations
 
