@@ -70,6 +70,7 @@ async def source_of(config: Config, clock: Clock) -> AsyncIterator[VoiceApi]:
         timezone=source.zone,
         requests_per_minute=source.requests_per_minute,
         audio_hosts=source.audio_hosts,
+        audio_networks=source.audio_networks,
         allow_insecure_loopback=source.allow_insecure_loopback,
         connections=config.limits.concurrency,
         ca_file=source.ca_file,

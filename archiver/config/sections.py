@@ -30,6 +30,7 @@ MIB = 1024 * 1024
 
 AbsolutePath = Annotated[Path, AfterValidator(values.absolute_path)]
 AudioHost = Annotated[str, AfterValidator(values.audio_host)]
+AudioNetwork = Annotated[str, AfterValidator(values.audio_network)]
 Flag = Annotated[bool, Field(strict=True)]
 Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -68,6 +69,8 @@ class SourceConfig(Section):
     """Ceiling on API requests per minute; the provider allows 1000."""
     audio_hosts: tuple[AudioHost, ...] = ("*.amazonaws.com",)
     """Hosts that audio links may point to (NAME or *.DOMAIN); a link to any other is refused."""
+    audio_networks: tuple[AudioNetwork, ...] = ()
+    """Networks (CIDR) that are not public and that audio hosts may lie in all the same: private endpoints of S3."""
     ca_file: AbsolutePath | None = None
     """Absolute path of a PEM file with the certificate authorities to trust; null: the system's."""
 

@@ -76,6 +76,17 @@ def zone_name(text: str) -> str:
         raise ValueError(f"is not an IANA time zone{did_you_mean(text, available_timezones())}") from None
 
 
+def audio_network(text: str) -> str:
+    """A network in CIDR notation, narrower than everything."""
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError("must be networks in CIDR notation, as in 10.20.0.0/16") from None
+    if network.prefixlen == 0:
+        raise ValueError("must not allow every address: name the network, as in 10.20.0.0/16")
+    return text
+
+
 def audio_host(pattern: str) -> str:
     """A host name, or ``*.`` and a domain of at least two labels."""
     text = pattern.lower()

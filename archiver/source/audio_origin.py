@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import anyio
+import httpcore2
 import httpx2
 
 from archiver.clock import ServerClock
 from archiver.model import Completeness, Digest, Link, TransferFacts
+from archiver.rules.networks import networks_meant
 from archiver.rules.origin import refusal
 from archiver.source.api_client import seconds_to_wait
 from archiver.source.interface import (
@@ -25,6 +27,7 @@ from archiver.source.interface import (
     LinkExpired,
     LinkRefused,
 )
+from archiver.source.pinning import AddressRefused, PinnedBackend, Pins, Resolve, system_resolver
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -42,6 +45,20 @@ EXPIRED = re.compile(rb"Request has expired|<Code>ExpiredToken</Code>|<Code>Requ
 S3_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 
 
+class _PinnedTransport(httpx2.AsyncHTTPTransport):
+    """httpx2's own, connecting only to addresses that were resolved and checked here."""
+
+    def __init__(self, pins: Pins, connections: int, trust: ssl.SSLContext) -> None:
+        super().__init__(verify=trust)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=trust,
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=5.0,
+            network_backend=PinnedBackend(pins),
+        )
+
+
 class AudioOrigin:
     """Where links point: S3, as a rule. Knows no token."""
 
@@ -49,10 +66,12 @@ class AudioOrigin:
         self,
         audio_hosts: Sequence[str],
         *,
+        audio_networks: Sequence[str],
         allow_insecure_loopback: bool,
         connections: int,
         server_clock: ServerClock,
         trust: ssl.SSLContext,
+        resolve: Resolve = system_resolver,
     ) -> None:
         self._audio_hosts = tuple(audio_hosts)
         self._allow_insecure_loopback = allow_insecure_loopback
@@ -60,8 +79,12 @@ class AudioOrigin:
         self._http = httpx2.AsyncClient(
             timeout=TIMEOUT,
             follow_redirects=False,
-            verify=trust,
-            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+            trust_env=False,
+            transport=_PinnedTransport(
+                Pins(networks_meant(audio_networks, audio_hosts, loopback=allow_insecure_loopback), resolve),
+                connections,
+                trust,
+            ),
             headers={"Accept-Encoding": "identity", "Accept": "*/*"},
         )
 
@@ -78,6 +101,8 @@ class AudioOrigin:
                     return await _receive(response, sink)
         except httpx2.InvalidURL:
             return LinkRefused("the link is not a URL", permanent=True)
+        except AddressRefused as refused:
+            return LinkRefused(str(refused), permanent=True)
         except TimeoutError:
             return FetchFailed("the transfer took too long")
         except httpx2.HTTPError as error:

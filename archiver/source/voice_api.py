@@ -36,6 +36,8 @@ class Tenant:
     audio_hosts: Sequence[str]
     allow_insecure_loopback: bool
     connections: int
+    audio_networks: Sequence[str] = ()
+    """Networks (CIDR) beyond the public ones that audio hosts may lie in."""
     ca_file: Path | None = None
     """PEM file with the authorities to trust instead of the system's."""
 
@@ -60,6 +62,7 @@ class VoiceApi:
         )
         self._origin = AudioOrigin(
             tenant.audio_hosts,
+            audio_networks=tenant.audio_networks,
             allow_insecure_loopback=tenant.allow_insecure_loopback,
             connections=tenant.connections,
             server_clock=self._server_clock,
