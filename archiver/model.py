@@ -217,6 +217,56 @@ class Verdict:
         return self.grade is not Grade.REJECTED
 
 
+class RetentionMode(StrEnum):
+    """How a bucket holds on to an object until its time has come: the words of S3 Object Lock, weaker one first."""
+
+    GOVERNANCE = "governance"  # lifted by nobody but a holder of s3:BypassGovernanceRetention
+    COMPLIANCE = "compliance"  # lifted by nobody at all
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Until when an object may not be deleted: aware, in whole seconds (S3 keeps no more)."""
+
+    mode: RetentionMode
+    until: datetime
+
+    def __post_init__(self) -> None:
+        if self.until.tzinfo is None or self.until.microsecond:
+            raise ValueError(f"not an aware time in whole seconds: {self.until.isoformat()}")
+
+    def joined(self, other: Retention | None) -> Retention:
+        """The later time and the stronger mode of the two: retention is only ever extended."""
+        if other is None:
+            return self
+        compliance = RetentionMode.COMPLIANCE in (self.mode, other.mode)
+        mode = RetentionMode.COMPLIANCE if compliance else RetentionMode.GOVERNANCE
+        return Retention(mode, max(self.until, other.until))
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What keeps an object from being deleted: each of the two by itself."""
+
+    retention: Retention | None = None
+    legal_hold: bool = False
+
+    def joined(self, other: Protection | None) -> Protection:
+        """Everything that either of the two demands."""
+        if other is None:
+            return self
+        retention = self.retention.joined(other.retention) if self.retention else other.retention
+        return Protection(retention, self.legal_hold or other.legal_hold)
+
+    def covers(self, wanted: Protection) -> bool:
+        """True if ``wanted`` demands nothing beyond this."""
+        return self.joined(wanted) == self
+
+    def forbids_deletion(self, at: datetime) -> bool:
+        """True while a lock or a hold is in force."""
+        return self.legal_hold or (self.retention is not None and self.retention.until > at)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object in the bucket."""
@@ -226,3 +276,5 @@ class StoredObject:
     digest: Digest | None = None
     """SHA-256; None where only a listing was read."""
     version_id: str | None = None
+    protection: Protection | None = None
+    """As read from the store; None where it has none, or where only a listing or the manifest was read."""

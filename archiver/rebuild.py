@@ -89,6 +89,8 @@ def entry_of(seal: sidecar.Seal) -> Entry:
         sha512=seal.sha512,
         content=seal.content,
         sidecar=seal.document,
+        retention=seal.kept.retention if seal.kept else None,
+        retention_class=seal.kept.retention_class if seal.kept else None,
     )
 
 

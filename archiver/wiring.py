@@ -33,6 +33,7 @@ from archiver.spool import Spool
 from archiver.store.directory import DirectoryStore
 from archiver.store.interface import Store
 from archiver.store.s3 import S3Store
+from archiver.store.s3_headers import Placing
 
 SOFTWARE = f"recording-archiver {__version__}"
 
@@ -94,8 +95,7 @@ async def store_of(config: Config) -> AsyncIterator[Store]:
             target.prefix,
             region=destination.region,
             endpoint_url=destination.endpoint_url,
-            encryption=destination.encryption,
-            storage_class=destination.storage_class,
+            placing=Placing(destination.encryption, destination.storage_class, destination.expected_bucket_owner),
             connections=config.limits.concurrency,
         )
     else:

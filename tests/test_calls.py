@@ -17,7 +17,7 @@ from archiver.calls.log import Brought, CallLog, find_parts, read_calls, survey
 from archiver.calls.parquet import columns_of
 from archiver.calls.part import pack, unpack
 from archiver.errors import SpoolFull, StoreFailed
-from archiver.model import Call, Digest
+from archiver.model import Call, Digest, Protection
 from archiver.rules import keys
 from archiver.store.body import Document
 from archiver.store.interface import Body, PutOutcome
@@ -130,11 +130,13 @@ class Rival(MemoryStore):
         super().__init__()
         self.calls: Sequence[Call] = calls
 
-    async def put_new(self, key: str, body: Body, digest: Digest, mediatype: str) -> PutOutcome:
+    async def put_new(
+        self, key: str, body: Body, digest: Digest, mediatype: str, protection: Protection | None = None
+    ) -> PutOutcome:
         calls, self.calls = self.calls, ()
         if calls:
             await bring(self, *calls)
-        return await super().put_new(key, body, digest, mediatype)
+        return await super().put_new(key, body, digest, mediatype, protection)
 
 
 async def test_another_run_that_is_faster_costs_no_row() -> None:
@@ -153,11 +155,13 @@ async def test_another_run_with_the_same_rows_is_adopted() -> None:
 
 async def test_a_store_where_the_number_is_always_taken() -> None:
     class Busy(MemoryStore):
-        async def put_new(self, key: str, body: Body, digest: Digest, mediatype: str) -> PutOutcome:
+        async def put_new(
+            self, key: str, body: Body, digest: Digest, mediatype: str, protection: Protection | None = None
+        ) -> PutOutcome:
             found = keys.call_part_of(key)
             assert found is not None
             self.objects[key] = gzip.compress(json.dumps({"id": f"other-{found[1]}"}).encode() + b"\n")
-            return await super().put_new(key, body, digest, mediatype)
+            return await super().put_new(key, body, digest, mediatype, protection)
 
     with pytest.raises(StoreFailed, match="busy"):
         await bring(Busy(), call("a"))

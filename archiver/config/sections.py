@@ -110,9 +110,11 @@ class DestinationConfig(Section):
     encryption: Annotated[str, AfterValidator(values.encryption_rule)] | None = None
     """Server-side encryption asked for with every put: AES256 or aws:kms:KEY-ARN; null: the bucket's default."""
     storage_class: Annotated[str, AfterValidator(values.storage_class)] | None = None
-    """Storage class of the audio; null: the bucket's default."""
+    """Storage class of what is put; null: the bucket's default."""
+    expected_bucket_owner: Annotated[str, AfterValidator(values.account_id)] | None = None
+    """AWS account id, in quotes, that the bucket must belong to: every request is refused otherwise. null: any."""
 
-    @field_validator("endpoint_url", "encryption", "storage_class")
+    @field_validator("endpoint_url", "encryption", "storage_class", "expected_bucket_owner")
     @classmethod
     def _only_for_buckets(cls, value: str | None, info: ValidationInfo) -> str | None:
         # Silently ignoring it would let somebody believe that a directory is encrypted.

@@ -153,6 +153,13 @@ def encryption_rule(text: str) -> str:
     raise ValueError(f"must be null, AES256 or aws:kms:KEY-ARN{did_you_mean(text.upper(), ['AES256'])}")
 
 
+def account_id(text: str) -> str:
+    """An AWS account: twelve digits."""
+    if not re.fullmatch(r"[0-9]{12}", text):
+        raise ValueError("must be an account id, twelve digits in quotes")
+    return text
+
+
 def storage_class(text: str) -> str:
     """A storage class whose objects can be read back at once: a put is believed only after that."""
     if text in _OFFLINE_CLASSES:

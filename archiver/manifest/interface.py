@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from archiver.model import Digest, Recording, StoredObject, Window
+from archiver.model import Digest, Recording, Retention, StoredObject, Window
 from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import Event, State
 
@@ -35,6 +35,12 @@ class Entry:
     content: Digest | None = None
     """SHA-256 of the audio without tags: equal under two ids means the same audio."""
     sidecar: StoredObject | None = None
+    retention: Retention | None = None
+    """What holds audio and sidecar, as last read back; None where nothing does."""
+    retention_class: str | None = None
+    """The policy's word for it."""
+    matters: tuple[str, ...] = ()
+    """Legal holds on it."""
     draft: bytes | None = None
     """The sidecar to be sealed, kept while ``stored`` so that a crash between the two puts costs no transfer."""
 
@@ -54,6 +60,9 @@ class Change:
     sha512: Digest | None = None
     content: Digest | None = None
     sidecar: StoredObject | None = None
+    retention: Retention | None = None
+    retention_class: str | None = None
+    matters: tuple[str, ...] | None = None
     draft: bytes | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
     """For the event row: JSON values, no secret, no phone number."""

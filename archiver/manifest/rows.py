@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from archiver.manifest.interface import Entry
 from archiver.manifest.schema import events, recordings
-from archiver.model import Digest, StoredObject
+from archiver.model import Digest, Retention, RetentionMode, StoredObject
 from archiver.rules.lifecycle import State
 
 T = TypeVar("T")
@@ -21,7 +21,8 @@ CHUNK = 500
 _COLUMNS = (
     "id", "created_at", "duration", "state", "attempts", "reason", "grade",
     "audio_key", "audio_size", "audio_digest", "audio_version", "sha512", "content",
-    "sidecar_key", "sidecar_size", "sidecar_digest", "sidecar_version", "draft",
+    "sidecar_key", "sidecar_size", "sidecar_digest", "sidecar_version",
+    "retention_class", "retention_mode", "retain_until", "matters", "draft",
 )  # fmt: skip
 
 ENTRY = tuple(recordings.c[name] for name in _COLUMNS)
@@ -39,7 +40,8 @@ def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
     (
         recording_id, created_at, duration, state, attempts, reason, grade,
         audio_key, audio_size, audio_digest, audio_version, sha512, content,
-        sidecar_key, sidecar_size, sidecar_digest, sidecar_version, draft,
+        sidecar_key, sidecar_size, sidecar_digest, sidecar_version,
+        retention_class, retention_mode, retain_until, matters, draft,
     ) = row[: len(_COLUMNS)]  # fmt: skip
     return Entry(
         recording_id=recording_id,
@@ -53,6 +55,9 @@ def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
         sha512=None if sha512 is None else Digest.parse(sha512),
         content=None if content is None else Digest.parse(content),
         sidecar=_stored(sidecar_key, sidecar_size, sidecar_digest, sidecar_version),
+        retention=None if retain_until is None else Retention(RetentionMode(retention_mode), retain_until),
+        retention_class=retention_class,
+        matters=tuple(matters or ()),
         draft=draft,
     )
 
@@ -73,6 +78,20 @@ def stored_columns(prefix: str, stored: StoredObject | None) -> dict[str, Any]:
         f"{prefix}_digest": None if stored.digest is None else str(stored.digest),
         f"{prefix}_version": stored.version_id,
     }
+
+
+def retention_columns(
+    retention: Retention | None, retention_class: str | None, matters: Sequence[str] | None
+) -> dict[str, Any]:
+    """The columns of what keeps a recording; none for what is None."""
+    values: dict[str, Any] = {}
+    if retention is not None:
+        values |= {"retention_mode": retention.mode.value, "retain_until": retention.until}
+    if retention_class is not None:
+        values["retention_class"] = retention_class
+    if matters is not None:
+        values["matters"] = list(matters) or None
+    return values
 
 
 def one_entry(connection: Connection, recording_id: str) -> Entry | None:

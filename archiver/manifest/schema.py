@@ -135,6 +135,10 @@ recordings = Table(
     Column("sidecar_size", BigInteger, comment="bytes of the sidecar"),
     Column("sidecar_digest", Text, comment="algorithm:hex of the sidecar, SHA-256"),
     Column("sidecar_version", Text, comment="version id of the sidecar, where the bucket keeps versions"),
+    Column("retention_class", Text, comment="class that the retention policy chose; null where there is no policy"),
+    Column("retention_mode", Text, comment="Object Lock mode of audio and sidecar; null where nothing holds them"),
+    Column("retain_until", Moment, comment="until when audio and sidecar are locked, as last read back"),
+    Column("matters", JSON(none_as_null=True), comment="legal holds on it, as a list of matters; null: none"),
     Column("draft", LargeBinary, comment="sidecar still to be written; only while stored"),
     Column("archived_at", Moment, comment="when it was last sealed; null where restored from its sidecar"),
     Column("archived_run", Text, comment="run whose transfer led to the last seal; null where adopted or restored"),
@@ -145,6 +149,7 @@ recordings = Table(
     Column("last_listed_run", Text, comment="the run that saw it then"),
     CheckConstraint(_one_of("state", State), name="ck_recordings_state"),
     CheckConstraint("attempts >= 0", name="ck_recordings_attempts"),
+    CheckConstraint("(retention_mode IS NULL) = (retain_until IS NULL)", name="ck_recordings_retention"),
     CheckConstraint("draft IS NULL OR state = 'stored'", name="ck_recordings_draft"),
     comment="one row per recording the source has named",
 )

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from archiver.manifest import windows
 from archiver.manifest.interface import Change, Entry
-from archiver.manifest.rows import ADD_EVENT, one_entry, stored_columns
+from archiver.manifest.rows import ADD_EVENT, one_entry, retention_columns, stored_columns
 from archiver.manifest.schema import IS_OPEN, attempts, recordings
 from archiver.rules.lifecycle import TRANSITIONS, Event, State, next_state
 
@@ -70,6 +70,7 @@ def _changed_columns(event: Event, target: State, at: datetime, run_id: str | No
     if event is Event.SEALED:
         values["archived_at"] = at
         values["archived_run"] = None if change.detail.get("adopted") else run_id
+    values |= retention_columns(change.retention, change.retention_class, change.matters)
     return values | stored_columns("audio", change.audio) | stored_columns("sidecar", change.sidecar)
 
 
@@ -134,7 +135,8 @@ def restore(connection: Connection, entry: Entry, row: Mapping[str, Any], at: da
         "source_row": dict(row),
     }
     objects = stored_columns("audio", entry.audio) | stored_columns("sidecar", entry.sidecar)
-    connection.execute(_ADD_RECORDING, values | objects)
+    kept = retention_columns(entry.retention, entry.retention_class, entry.matters)
+    connection.execute(_ADD_RECORDING, values | objects | kept)
     before: State | None = None
     for event in path_to(entry.state):
         _note(

@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from archiver.model import AudioFacts, Digest, Finding, Recording, StoredObject, TransferFacts, Verdict
+from archiver.model import (
+    AudioFacts,
+    Digest,
+    Finding,
+    Recording,
+    Retention,
+    RetentionMode,
+    StoredObject,
+    TransferFacts,
+    Verdict,
+)
 
 VCON_SYNTAX = "0.4.0"
 SCHEMA_VERSION = 1
@@ -36,6 +46,16 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What the retention policy says of a recording, and what holds its audio."""
+
+    retention_class: str
+    retention: Retention
+    missing_facts: tuple[str, ...] = ()
+    """Fields that a rule asked for and the row does not have: then the longest class was chosen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seal:
     """What a sidecar says of its audio: enough to take the recording into a manifest that does not know it."""
 
@@ -53,6 +73,7 @@ class Seal:
     document: StoredObject
     """The sidecar itself."""
     row: Mapping[str, Any]
+    kept: Kept | None = None
 
 
 def build(
@@ -63,6 +84,7 @@ def build(
     facts: AudioFacts,
     verdict: Verdict,
     provenance: Provenance,
+    kept: Kept | None = None,
 ) -> bytes:
     """The document as it is put: indented UTF-8 JSON with a final newline."""
     document = {
@@ -93,7 +115,7 @@ def build(
             "run_id": provenance.run_id,
             "archived_at": provenance.at.isoformat(),
             "software": provenance.software,
-            "retention": None,
+            "retention": None if kept is None else _kept(kept),
         },
     }
     try:
@@ -129,6 +151,7 @@ def read(key: str, document: bytes) -> Seal:
             content=_content(archive["content_sha256"]),
             document=StoredObject(key, len(document), Digest.sha256_of(document)),
             row=dict(parsed["attachments"][0]["body"]),
+            kept=_read_kept(archive["retention"]),
         )
     except (KeyError, IndexError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not a sidecar of this program ({type(error).__name__})") from None
@@ -218,6 +241,22 @@ def _analysis(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _findings(findings: Sequence[Finding]) -> list[dict[str, str]]:
     return [{"code": finding.code, "detail": finding.detail} for finding in findings]
+
+
+def _kept(kept: Kept) -> dict[str, Any]:
+    return {
+        "class": kept.retention_class,
+        "mode": kept.retention.mode.value,
+        "retain_until": kept.retention.until.isoformat(),
+        "missing_facts": list(kept.missing_facts),
+    }
+
+
+def _read_kept(said: Mapping[str, Any] | None) -> Kept | None:
+    if said is None:
+        return None
+    retention = Retention(RetentionMode(said["mode"]), datetime.fromisoformat(said["retain_until"]))
+    return Kept(str(said["class"]), retention, tuple(str(name) for name in said["missing_facts"]))
 
 
 def _content(hex_digest: str | None) -> Digest | None:

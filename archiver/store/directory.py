@@ -15,6 +15,7 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -23,12 +24,26 @@ import anyio
 from anyio import from_thread
 from anyio.to_thread import run_sync
 
+from archiver.clock import Clock, SystemClock
 from archiver.errors import ArchiverError, StoreFailed
-from archiver.model import Digest, StoredObject
+from archiver.model import Digest, Protection, Retention, StoredObject
 from archiver.scratch import ScratchDirectory, make_private_directory
 from archiver.store.body import Document
 from archiver.store.directory_errors import file_errors, link_errors
-from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, KeyHistory, PutOutcome
+from archiver.store.directory_locks import LockFiles
+from archiver.store.interface import (
+    AlreadyThere,
+    Body,
+    Check,
+    Conflict,
+    Created,
+    Deleted,
+    Deletion,
+    KeyHistory,
+    PutOutcome,
+    Refused,
+    Version,
+)
 from archiver.store.object_key import checked_key
 
 T = TypeVar("T")
@@ -45,9 +60,12 @@ class DirectoryStore:
     ``root`` is made at the first use if its parent is there. Links that an operator made inside it are followed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: Clock | None = None) -> None:
+        """``clock`` tells when a retention is over: nobody else does here."""
         self._root = root.absolute()
+        self._clock = clock or SystemClock()
         self._scratch = ScratchDirectory(self._root / SCRATCH)
+        self._locks = LockFiles(self._root, self._scratch.new_file, self._make_parents)
         self._ready = False
         self._durable: set[Path] = set()
         self._lock = threading.Lock()
@@ -57,10 +75,16 @@ class DirectoryStore:
     def location(self) -> str:
         return self._root.as_uri()
 
-    async def put_new(self, key: str, body: Body, digest: Digest, mediatype: str) -> PutOutcome:
+    @property
+    def enforces(self) -> bool:
+        return False
+
+    async def put_new(
+        self, key: str, body: Body, digest: Digest, mediatype: str, protection: Protection | None = None
+    ) -> PutOutcome:
         """As the port promises. The media type is not kept: the extension of the key says it."""
         checked_key(key)
-        return await self._in_thread(partial(self._put, key, body, digest))
+        return await self._in_thread(partial(self._put, key, body, digest, protection))
 
     async def head(self, key: str) -> StoredObject | None:
         return await self._in_thread(partial(self._head, checked_key(key)))
@@ -86,6 +110,27 @@ class DirectoryStore:
         """As the port promises: a file has one version."""
         async for stored in self.list(prefix):
             yield KeyHistory(stored.key, stored)
+
+    async def versions(self, key: str) -> Sequence[Version]:
+        checked_key(key)
+        size = await self._in_thread(partial(self._size, key))
+        return [] if size is None else [Version(None, size)]
+
+    async def protection(self, key: str, version_id: str | None = None) -> Protection | None:
+        return await self._in_thread(partial(self._protection, checked_key(key)))
+
+    async def extend(self, key: str, version_id: str | None, retention: Retention) -> Retention | None:
+        checked_key(key)
+        held = await self._in_thread(partial(self._change, key, lambda: self._locks.join(key, Protection(retention))))
+        return None if held is None else held.retention
+
+    async def hold(self, key: str, version_id: str | None, *, on: bool) -> bool:
+        checked_key(key)
+        held = await self._in_thread(partial(self._change, key, lambda: self._locks.hold(key, on=on)))
+        return held is not None
+
+    async def delete_version(self, key: str, version_id: str | None) -> Deletion:
+        return await self._in_thread(partial(self._delete, checked_key(key)))
 
     async def leftovers(self) -> Sequence[str]:
         return await self._in_thread(self._leftovers)
@@ -115,27 +160,28 @@ class DirectoryStore:
                 self._scratch.__enter__()
             self._ready = True
 
-    def _put(self, key: str, body: Body, digest: Digest) -> PutOutcome:
+    def _put(self, key: str, body: Body, digest: Digest, protection: Protection | None = None) -> PutOutcome:
         self._prepare()
         path = self._root / key
         with file_errors(self._root, f"{key} cannot be written"):
             if path.exists():
-                return self._adopt(key, digest)
+                return self._adopt(key, digest, protection)
             fd, temporary = self._scratch.new_file()
             try:
                 with os.fdopen(fd, "wb") as file:
                     _fill(file, key, body, digest)
                 self._make_parents(path.parent)
+                held = None if protection is None else self._locks.join(key, protection)  # before there is a name
                 with link_errors(self._root):
                     os.link(temporary, path)
             except FileExistsError:  # another put was faster
-                return self._adopt(key, digest)
+                return self._adopt(key, digest, protection)
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_directory(path.parent)
-        return Created(StoredObject(key, body.size, digest))
+        return Created(StoredObject(key, body.size, digest, protection=held))
 
-    def _adopt(self, key: str, digest: Digest) -> PutOutcome:
+    def _adopt(self, key: str, digest: Digest, protection: Protection | None) -> PutOutcome:
         """Compare with what is there. It may be the work of a process that died before its fsync: made durable here."""
         stored = self._head(key)
         if stored is None:
@@ -147,7 +193,37 @@ class DirectoryStore:
             os.fsync(file.fileno())
         self._make_parents(path.parent)
         _sync_directory(path.parent)
+        if protection is not None:
+            stored = replace(stored, protection=self._locks.join(key, protection))
         return AlreadyThere(stored)
+
+    def _size(self, key: str) -> int | None:
+        with file_errors(self._root, f"{key} cannot be read"):
+            path = self._root / key
+            return path.stat().st_size if path.is_file() else None
+
+    def _protection(self, key: str) -> Protection | None:
+        with file_errors(self._root, f"the lock file of {key} cannot be read"):
+            return (self._locks.read(key) or Protection()) if (self._root / key).is_file() else None
+
+    def _change(self, key: str, change: Callable[[], Protection]) -> Protection | None:
+        if self._size(key) is None:
+            return None
+        self._prepare()
+        with file_errors(self._root, f"the lock file of {key} cannot be written"):
+            return change()
+
+    def _delete(self, key: str) -> Deletion:
+        held = self._protection(key)
+        if held is not None and held.forbids_deletion(self._clock.now()):
+            return Refused(held)
+        path = self._root / key
+        with file_errors(self._root, f"{key} cannot be removed"):
+            if held is not None:
+                path.unlink(missing_ok=True)
+                _sync_directory(path.parent)
+            self._locks.forget(key)
+        return Deleted()
 
     def _make_parents(self, folder: Path) -> None:
         """Make the directories from the root down to ``folder``; each is durable in its parent before this returns."""
@@ -170,7 +246,8 @@ class DirectoryStore:
                         size += len(chunk)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
-        return StoredObject(key, size, Digest("sha256", hashed.hexdigest()))
+            protection = self._locks.read(key)
+        return StoredObject(key, size, Digest("sha256", hashed.hexdigest()), protection=protection)
 
     def _read(self, key: str, limit: int) -> bytes | None:
         with file_errors(self._root, f"{key} cannot be read"):

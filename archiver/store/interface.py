@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from archiver.model import Digest, StoredObject
+from archiver.model import Digest, Protection, Retention, StoredObject
 
 
 class Body(Protocol):
@@ -65,7 +65,62 @@ class KeyHistory:
     """How many versions hold bytes; None where the store keeps versions that these credentials may not list."""
 
 
-class Store(Protocol):
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a key."""
+
+    version_id: str | None
+    """None in a store without versions."""
+    size: int
+    deletion: bool = False
+    """True for the mark that a deletion leaves: it has no bytes and no lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The version is gone, or was not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The version is still there: ``protection`` forbids it, or if that is over, the credentials do."""
+
+    protection: Protection | None
+
+
+Deletion = Deleted | Refused
+
+
+class Locks(Protocol):
+    """What keeps objects, and what lets them go: of single versions. ``version_id`` None: where there is but one.
+
+    A store that cannot lock by itself keeps what it is told and holds only this program to it (``enforces``).
+    """
+
+    @property
+    def enforces(self) -> bool:
+        """True if the store itself refuses deletion; False if only this program does. doctor proves it."""
+
+    async def versions(self, key: str) -> Sequence[Version]:
+        """Every version of this very key, the newest first; none if it was never there."""
+
+    async def protection(self, key: str, version_id: str | None = None) -> Protection | None:
+        """What protects a version (of None: the newest one) now; None if it is not there."""
+
+    async def extend(self, key: str, version_id: str | None, retention: Retention) -> Retention | None:
+        """Hold a version at least so long and so firmly; what holds it now, read back. None if it is not there.
+
+        Never shortens and never weakens, whatever is asked. Idempotent.
+        """
+
+    async def hold(self, key: str, version_id: str | None, *, on: bool) -> bool:
+        """Set or lift the legal hold of a version, and read it back; False if it is not there. Idempotent."""
+
+    async def delete_version(self, key: str, version_id: str | None) -> Deletion:
+        """Delete one version for good; no lock and no hold is ever bypassed. Idempotent."""
+
+
+class Store(Locks, Protocol):
     """A bucket to which objects are only ever added.
 
     Keys are relative to the configured prefix. Methods may be called concurrently. Transient trouble is retried
@@ -77,12 +132,17 @@ class Store(Protocol):
     def location(self) -> str:
         """Where it is, for people: a URL without credentials."""
 
-    async def put_new(self, key: str, body: Body, digest: Digest, mediatype: str) -> PutOutcome:
+    async def put_new(
+        self, key: str, body: Body, digest: Digest, mediatype: str, protection: Protection | None = None
+    ) -> PutOutcome:
         """Create the object if the key is free; never overwrite.
 
         ``digest`` is the SHA-256 of the body; the store must hold exactly these bytes, durably, before this returns
         Created: the adapter has compared size and digest with what the store says it holds. Idempotent: a repeat
         after a lost answer is AlreadyThere. Among racing puts of one key at most one is Created.
+
+        With ``protection`` the object is under it from its first moment on, and it was read back: StoreFailed if the
+        store does not hold it. One that was there already is brought under at least as much; a Conflict is left alone.
         """
 
     async def head(self, key: str) -> StoredObject | None:

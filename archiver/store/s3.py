@@ -19,6 +19,7 @@ import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,8 +31,18 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
 from archiver.errors import ArchiverError, StoreFailed
-from archiver.model import Digest, StoredObject
-from archiver.store.interface import AlreadyThere, Body, Check, Conflict, Created, KeyHistory, PutOutcome
+from archiver.model import Digest, Protection, Retention, StoredObject
+from archiver.store.interface import (
+    AlreadyThere,
+    Body,
+    Check,
+    Conflict,
+    Created,
+    Deletion,
+    KeyHistory,
+    PutOutcome,
+    Version,
+)
 from archiver.store.object_key import checked_key
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_doctor import Doctor
@@ -45,6 +56,8 @@ from archiver.store.s3_errors import (
     silence_sdk_logs,
     translated,
 )
+from archiver.store.s3_headers import Placing, arguments, protection_in, put_headers
+from archiver.store.s3_locks import NOT_HELD_HINT, ObjectLocks
 from archiver.store.s3_versions import VersionPages, folded
 
 if TYPE_CHECKING:
@@ -68,8 +81,8 @@ at stores that do not know it); larger ones ask, so that a refusal comes before 
 class S3Store:
     """``s3://<bucket>/<prefix>``; credentials from the AWS default chain. The client is made at the first use.
 
-    ``encryption`` is None (the bucket's default), ``AES256``, ``aws:kms`` or ``aws:kms:<key ARN>``. ``connections``
-    bounds threads and sockets. With ``endpoint_url`` (S3-compatibles) the bucket is addressed in the path.
+    ``placing`` goes with every put; its bucket owner is held against every request. ``connections`` bounds threads
+    and sockets. With ``endpoint_url`` (S3-compatibles) the bucket is addressed in the path.
     """
 
     def __init__(
@@ -79,15 +92,14 @@ class S3Store:
         *,
         region: str | None = None,
         endpoint_url: str | None = None,
-        encryption: str | None = None,
-        storage_class: str | None = None,
+        placing: Placing | None = None,
         connections: int = 32,
     ) -> None:
         silence_sdk_logs()
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._options = _put_options(encryption, storage_class)
-        self._make_client = partial(_make_client, region, endpoint_url, connections)
+        self._placing = placing or Placing()
+        self._make_client = partial(_make_client, region, endpoint_url, connections, self._placing.bucket_owner)
         self._client: S3Client | None = None
         self._lock = threading.Lock()
         self._threads = anyio.CapacityLimiter(connections)
@@ -97,13 +109,20 @@ class S3Store:
     def location(self) -> str:
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
-    async def put_new(self, key: str, body: Body, digest: Digest, mediatype: str) -> PutOutcome:
+    @property
+    def enforces(self) -> bool:
+        return True
+
+    async def put_new(
+        self, key: str, body: Body, digest: Digest, mediatype: str, protection: Protection | None = None
+    ) -> PutOutcome:
         """As the port promises; StoreFailed for more than 5 GiB."""
         checked_key(key, self._prefix)
         if body.size > MAX_PUT_BYTES:
             raise StoreFailed(f"{key} has {body.size} bytes: more than a single put can take ({MAX_PUT_BYTES})")
+        headers = put_headers(body.size, digest, mediatype, self._placing, protection)
         for attempt in range(ATTEMPTS):
-            outcome = await self._in_thread(f"put {key}", partial(self._put, key, body, digest, mediatype))
+            outcome = await self._in_thread(f"put {key}", partial(self._put, key, body, digest, headers, protection))
             if outcome is not None:
                 return outcome
             await anyio.sleep(random.uniform(*PAUSE) * 2**attempt)  # noqa: S311  # jitter
@@ -140,6 +159,22 @@ class S3Store:
             async for stored in self.list(prefix):
                 yield KeyHistory(stored.key, stored, None)
 
+    async def versions(self, key: str) -> Sequence[Version]:
+        return await self._with_locks(f"list the versions of {key}", key, lambda locks: locks.versions(key))
+
+    async def protection(self, key: str, version_id: str | None = None) -> Protection | None:
+        return await self._with_locks(f"read the lock of {key}", key, lambda locks: locks.protection(key, version_id))
+
+    async def extend(self, key: str, version_id: str | None, retention: Retention) -> Retention | None:
+        doing = f"extend the retention of {key}"
+        return await self._with_locks(doing, key, lambda locks: locks.extend(key, version_id, retention))
+
+    async def hold(self, key: str, version_id: str | None, *, on: bool) -> bool:
+        return await self._with_locks(f"hold {key}", key, lambda locks: locks.hold(key, version_id, on))
+
+    async def delete_version(self, key: str, version_id: str | None) -> Deletion:
+        return await self._with_locks(f"delete {key}", key, lambda locks: locks.delete(key, version_id))
+
     async def leftovers(self) -> Sequence[str]:
         return ()
 
@@ -148,7 +183,7 @@ class S3Store:
         key = f"{self._prefix}doctor/probe-{secrets.token_hex(8)}"
         try:
             return await self._in_thread(
-                "check", lambda client: Doctor(client, self._bucket, key, self._options).checks()
+                "check", lambda client: Doctor(client, self._bucket, key, self._placing).checks()
             )
         except ArchiverError as error:
             return [Check("bucket", False, error.fact, error.hint)]
@@ -159,6 +194,10 @@ class S3Store:
 
     async def _in_thread(self, doing: str, work: Callable[[S3Client], T]) -> T:
         return await run_sync(self._guarded, doing, work, limiter=self._threads)
+
+    async def _with_locks(self, doing: str, key: str, work: Callable[[ObjectLocks], T]) -> T:
+        checked_key(key, self._prefix)
+        return await self._in_thread(doing, lambda client: work(ObjectLocks(client, self._bucket, self._prefix)))
 
     def _guarded(self, doing: str, work: Callable[[S3Client], T]) -> T:
         """Do ``work``, letting out no error but ours: the SDK's carry URLs, key ids and signed strings."""
@@ -179,7 +218,15 @@ class S3Store:
                     raise misconfigured(error) from None
             return self._client
 
-    def _put(self, key: str, body: Body, digest: Digest, mediatype: str, client: S3Client) -> PutOutcome | None:
+    def _put(
+        self,
+        key: str,
+        body: Body,
+        digest: Digest,
+        headers: Mapping[str, str],
+        protection: Protection | None,
+        client: S3Client,
+    ) -> PutOutcome | None:
         """One put; None if another writer was busy with the key and it has to be tried again."""
         try:
             with body.open() as stream:
@@ -187,11 +234,7 @@ class S3Store:
                     Bucket=self._bucket,
                     Key=self._prefix + key,
                     Body=NamedBody(stream, key, body.size, digest),  # type: ignore[arg-type]  # read, seek, tell suffice
-                    ContentLength=body.size,
-                    ContentType=mediatype,
-                    ChecksumSHA256=base64.b64encode(bytes.fromhex(digest.hex)).decode(),
-                    IfNoneMatch="*",
-                    **self._options,
+                    **arguments(headers),
                 )
         except ClientError as error:
             self._reached = True
@@ -202,19 +245,28 @@ class S3Store:
             held = self._head(key, client)
             if held is None:  # gone again
                 return None
-            return AlreadyThere(held) if (held.size, held.digest) == (body.size, digest) else Conflict(held)
+            if (held.size, held.digest) != (body.size, digest):
+                return Conflict(held)
+            if protection is not None:
+                locks = ObjectLocks(client, self._bucket, self._prefix)
+                held = replace(held, protection=locks.protect(key, held.protection, protection))
+            return AlreadyThere(held)
         self._reached = True
-        return Created(self._proved(key, body.size, digest, answer, client))
+        return Created(self._proved(key, body.size, digest, protection, answer, client))
 
-    def _proved(self, key: str, size: int, digest: Digest, answer: Any, client: S3Client) -> StoredObject:
-        """What the store now holds, after comparison with what was sent."""
-        echoed = _whole_digest(answer)
+    def _proved(
+        self, key: str, size: int, digest: Digest, protection: Protection | None, answer: Any, client: S3Client
+    ) -> StoredObject:
+        """What the store now holds, after comparison with what was sent. A lock is never echoed: it is read."""
+        echoed = None if protection is not None else _whole_digest(answer)
         held = self._head(key, client) if echoed is None else StoredObject(key, size, echoed, answer.get("VersionId"))
         if held is None or (held.size, held.digest) != (size, digest):
             raise StoreFailed(
                 f"the store answered 200 but does not hold under {key} what was sent",
                 "run `archiver doctor`; look at the object, and remove it before the next run",
             )
+        if protection is not None and not (held.protection or Protection()).covers(protection):
+            raise StoreFailed(f"the store answered 200 but does not lock {key} as it was told", NOT_HELD_HINT)
         return held
 
     def _head(self, key: str, client: S3Client) -> StoredObject | None:
@@ -229,7 +281,7 @@ class S3Store:
         digest = _whole_digest(answer)
         if digest is None:
             return self._received(key, client, partial(_hashed, key))
-        return StoredObject(key, answer["ContentLength"], digest, answer.get("VersionId"))
+        return StoredObject(key, answer["ContentLength"], digest, answer.get("VersionId"), protection_in(answer))
 
     def _read(self, key: str, limit: int, client: S3Client) -> bytes | None:
         return self._received(key, client, partial(_limited, key, limit))
@@ -270,19 +322,7 @@ class S3Store:
                 self._client = None
 
 
-def _put_options(encryption: str | None, storage_class: str | None) -> dict[str, Any]:
-    """Arguments of every put that come from the configuration."""
-    options: dict[str, Any] = {}
-    if encryption is not None and encryption.startswith("aws:kms:"):
-        options |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption.removeprefix("aws:kms:")}
-    elif encryption is not None:
-        options["ServerSideEncryption"] = encryption
-    if storage_class is not None:
-        options["StorageClass"] = storage_class
-    return options
-
-
-def _make_client(region: str | None, endpoint_url: str | None, connections: int) -> S3Client:
+def _make_client(region: str | None, endpoint_url: str | None, connections: int, bucket_owner: str | None) -> S3Client:
     """A client that adds nothing to what we send: no trailing checksums, which some compatibles store as content."""
     config = Config(
         request_checksum_calculation="when_required",
@@ -295,10 +335,18 @@ def _make_client(region: str | None, endpoint_url: str | None, connections: int)
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
     client = boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+    if bucket_owner is not None:
+        client.meta.events.register("provide-client-params.s3", partial(_expect_owner, bucket_owner))
     client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
     client.meta.events.register_last("before-call.s3", _send_small_bodies_at_once)
     client.meta.events.register("before-send.s3", _stop_if_cancelled)
     return client
+
+
+def _expect_owner(bucket_owner: str, params: dict[str, Any], model: Any, **_: object) -> None:
+    """Every request: the store refuses it (403) if the bucket belongs to another account."""
+    if "ExpectedBucketOwner" in model.input_shape.members:
+        params["ExpectedBucketOwner"] = bucket_owner
 
 
 def _follow_no_redirect(params: dict[str, Any], **_: object) -> None:
@@ -334,7 +382,8 @@ def _hashed(key: str, answer: GetObjectOutputTypeDef) -> StoredObject:
         from_thread.check_cancelled()
         hashed.update(chunk)
         size += len(chunk)
-    return StoredObject(key, size, Digest("sha256", hashed.hexdigest()), answer.get("VersionId"))
+    found = Digest("sha256", hashed.hexdigest())
+    return StoredObject(key, size, found, answer.get("VersionId"), protection_in(answer))
 
 
 def _limited(key: str, limit: int, answer: GetObjectOutputTypeDef) -> bytes:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from archiver.store.interface import Check
 from archiver.store.s3_errors import BUSY, DENIED, REFUSED, code_of, status_of
+from archiver.store.s3_headers import Placing, arguments
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 class Doctor:
     """Puts probes under ``key`` and looks at what came of it. Blocking; raises what botocore raises."""
 
-    def __init__(self, client: S3Client, bucket: str, key: str, options: dict[str, Any]) -> None:
+    def __init__(self, client: S3Client, bucket: str, key: str, placing: Placing) -> None:
         self._client = client
         self._bucket = bucket
         self._key = key
         self._wrong_key = f"{key}-wrong-checksum"
-        self._options = options
+        self._options = arguments(placing.headers())
         self._data = secrets.token_bytes(64)
 
     def checks(self) -> list[Check]:

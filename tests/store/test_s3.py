@@ -25,6 +25,7 @@ from archiver.store.body import Document
 from archiver.store.interface import AlreadyThere, Check, Conflict, Created
 from archiver.store.s3 import MAX_PUT_BYTES, S3Store
 from archiver.store.s3_body import NamedBody
+from archiver.store.s3_headers import Placing
 
 from .bodies import LyingBody, digest_of
 
@@ -215,7 +216,7 @@ async def test_encryption_and_storage_class_are_asked_for(
 ) -> None:
     server.says("PUT", ECHO)
     store = S3Store(
-        "acme-voice", region="eu-west-1", endpoint_url=server.url, encryption=encryption, storage_class="STANDARD_IA"
+        "acme-voice", region="eu-west-1", endpoint_url=server.url, placing=Placing(encryption, "STANDARD_IA")
     )
     await store.put_new(KEY, BODY, DIGEST, "audio/mpeg")
     await store.aclose()
@@ -550,7 +551,7 @@ async def test_the_doctor_names_a_store_that_overwrites(store: S3Store, server: 
 
 
 async def test_the_doctor_names_a_store_that_ignores_and_echoes(server: Server) -> None:
-    store = S3Store("acme-voice", region="eu-west-1", endpoint_url=server.url, encryption="AES256")
+    store = S3Store("acme-voice", region="eu-west-1", endpoint_url=server.url, placing=Placing("AES256"))
     server.says("HEAD", Answer(200))
     server.says("PUT", SILENT, REFUSED, ECHO)
     server.says("GET", Answer(200, body=b"x"))

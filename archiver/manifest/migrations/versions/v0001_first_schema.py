@@ -65,6 +65,14 @@ def _recordings() -> None:
         sa.Column("sidecar_size", sa.BigInteger, comment="bytes of the sidecar"),
         sa.Column("sidecar_digest", sa.Text, comment="algorithm:hex of the sidecar, SHA-256"),
         sa.Column("sidecar_version", sa.Text, comment="version id of the sidecar, where the bucket keeps versions"),
+        sa.Column(
+            "retention_class", sa.Text, comment="class that the retention policy chose; null where there is no policy"
+        ),
+        sa.Column(
+            "retention_mode", sa.Text, comment="Object Lock mode of audio and sidecar; null where nothing holds them"
+        ),
+        sa.Column("retain_until", MOMENT, comment="until when audio and sidecar are locked, as last read back"),
+        sa.Column("matters", sa.JSON, comment="legal holds on it, as a list of matters; null: none"),
         sa.Column("draft", sa.LargeBinary, comment="sidecar still to be written; only while stored"),
         sa.Column("archived_at", MOMENT, comment="when it was last sealed; null where restored from its sidecar"),
         sa.Column(
@@ -79,6 +87,7 @@ def _recordings() -> None:
         sa.Column("last_listed_run", sa.Text, comment="the run that saw it then"),
         sa.CheckConstraint(f"state IN ({STATES})", name="ck_recordings_state"),
         sa.CheckConstraint("attempts >= 0", name="ck_recordings_attempts"),
+        sa.CheckConstraint("(retention_mode IS NULL) = (retain_until IS NULL)", name="ck_recordings_retention"),
         sa.CheckConstraint("draft IS NULL OR state = 'stored'", name="ck_recordings_draft"),
         comment="one row per recording the source has named",
     )
