@@ -14,12 +14,13 @@ import boto3.session
 import pytest
 
 from archiver.model import Protection, Retention, RetentionMode
+from archiver.store.body import Document
 from archiver.store.directory import DirectoryStore
 from archiver.store.interface import AlreadyThere, Conflict, Created, Deleted, PutOutcome, Refused, Store
 from archiver.store.memory import MemoryStore
 from archiver.store.s3 import S3Store
 
-from .bodies import MemoryBody, digest_of
+from .bodies import digest_of
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def put(store: Store, data: bytes = AUDIO, protection: Protection | None = None, key: str = KEY) -> PutOutcome:
-    return await store.put_new(key, MemoryBody(data), digest_of(data), "audio/mpeg", protection)
+    return await store.put_new(key, Document(data), digest_of(data), "audio/mpeg", protection)
 
 
 async def delete(store: Store, key: str = KEY) -> list[object]:
