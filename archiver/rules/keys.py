@@ -18,6 +18,9 @@ QUARANTINE = "quarantine"
 CALLS = "calls"
 CALL_COPIES = "calls-parquet"
 """A prefix of its own: a table of a query engine is a prefix, and reads every object under it in one format."""
+SNAPSHOTS = "manifest"
+"""Copies of the manifest: no part of the archive, and under no retention."""
+_SNAPSHOT = re.compile(rf"{SNAPSHOTS}/snapshot-([0-9]{{8}})\.(?:db\.gz|json)")
 CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
 """A part of a day's call log, or its Parquet copy."""
 _AMENDMENT = re.compile(
@@ -95,6 +98,18 @@ def call_part_of(key: str) -> tuple[date, int] | None:
 def call_copy_of(key: str) -> tuple[date, int] | None:
     """Day and number of the Parquet copy that lies under a key; None if it is not one."""
     return _numbered(key, call_copy_key)
+
+
+def snapshot_keys(number: int) -> tuple[str, str]:
+    """Keys of a snapshot of the manifest, numbered from 1, and of the seal that says that it is whole."""
+    base = f"{SNAPSHOTS}/snapshot-{number:08d}"
+    return f"{base}.db.gz", f"{base}.json"
+
+
+def snapshot_of(key: str) -> int | None:
+    """The number of the snapshot of which the key holds data or seal; None if it is neither."""
+    named = _SNAPSHOT.fullmatch(key)
+    return int(named[1]) if named else None
 
 
 def _numbered(key: str, key_of: Callable[[date, int], str]) -> tuple[date, int] | None:

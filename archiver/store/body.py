@@ -1,9 +1,10 @@
-"""A body in memory: documents, parts, probes."""
+"""Bodies to put: in memory (documents, parts, probes), and in a file that somebody else keeps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
 from archiver.model import Digest
@@ -28,3 +29,16 @@ class Document:
     def digest(self) -> Digest:
         """SHA-256."""
         return Digest.sha256_of(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A file that stays as it is while it is put: a ``store.interface.Body``."""
+
+    path: Path
+    size: int
+    """Bytes."""
+
+    def open(self) -> BinaryIO:
+        """A new stream at the first byte."""
+        return self.path.open("rb")

@@ -92,6 +92,9 @@ class DirectoryStore:
     async def read(self, key: str, limit: int) -> bytes | None:
         return await self._in_thread(partial(self._read, checked_key(key), limit))
 
+    async def download(self, key: str, file: BinaryIO) -> StoredObject | None:
+        return await self._in_thread(partial(self._download, checked_key(key), file))
+
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """As the port promises; one directory at a time is held in memory."""
         pending: list[StoredObject | str] = [prefix.rpartition("/")[0]]
@@ -235,19 +238,33 @@ class DirectoryStore:
                     _sync_directory(directory.parent)
                     self._durable.add(directory)
 
-    def _head(self, key: str) -> StoredObject | None:
+    def _head(self, key: str, copy: BinaryIO | None = None) -> StoredObject | None:
+        """Size and digest from the bytes, which go to ``copy`` too: what that raises is no fault of the directory's."""
         hashed, size = hashlib.sha256(), 0
         with file_errors(self._root, f"{key} cannot be read"):
             try:
-                with (self._root / key).open("rb") as file:
-                    while chunk := file.read(CHUNK):
-                        from_thread.check_cancelled()
-                        hashed.update(chunk)
-                        size += len(chunk)
+                file = (self._root / key).open("rb")
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
+        with file:
+            while chunk := self._next_chunk(file, key):
+                from_thread.check_cancelled()
+                hashed.update(chunk)
+                size += len(chunk)
+                if copy is not None:
+                    copy.write(chunk)
+        with file_errors(self._root, f"{key} cannot be read"):
             protection = self._locks.read(key)
         return StoredObject(key, size, Digest("sha256", hashed.hexdigest()), protection=protection)
+
+    def _next_chunk(self, file: BinaryIO, key: str) -> bytes:
+        with file_errors(self._root, f"{key} cannot be read"):
+            return file.read(CHUNK)
+
+    def _download(self, key: str, file: BinaryIO) -> StoredObject | None:
+        file.seek(0)
+        file.truncate()
+        return self._head(key, file)
 
     def _read(self, key: str, limit: int) -> bytes | None:
         with file_errors(self._root, f"{key} cannot be read"):

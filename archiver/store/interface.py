@@ -151,6 +151,12 @@ class Store(Locks, Protocol):
     async def read(self, key: str, limit: int) -> bytes | None:
         """The object's bytes, or None if it is not there; StoreFailed if there are more than ``limit``."""
 
+    async def download(self, key: str, file: BinaryIO) -> StoredObject | None:
+        """Write the object's bytes over what ``file`` holds, in pieces; size and SHA-256 as they came. None: not there.
+
+        ``file`` is seekable; where it cannot be written its OSError is raised.
+        """
+
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Every object whose key starts with ``prefix``, in key order, digests left out."""
 

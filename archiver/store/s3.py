@@ -12,8 +12,6 @@ says nothing about the whole; and 5 GiB are a week of 64 kbit/s.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import random
 import secrets
 import threading
@@ -21,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import anyio
 import boto3.session
@@ -44,6 +42,7 @@ from archiver.store.interface import (
     Version,
 )
 from archiver.store.object_key import checked_key
+from archiver.store.s3_answers import limited, taken, whole_digest
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_doctor import Doctor
 from archiver.store.s3_errors import (
@@ -67,7 +66,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_PUT_BYTES = 5 << 30
-CHUNK = 1 << 20
 ATTEMPTS = 5
 READ_TIMEOUT = 30
 """Seconds without a byte from the store. A cancelled call ends with its attempt: after this long at most."""
@@ -134,6 +132,12 @@ class S3Store:
     async def read(self, key: str, limit: int) -> bytes | None:
         return await self._in_thread(f"read {key}", partial(self._read, checked_key(key, self._prefix), limit))
 
+    async def download(self, key: str, file: BinaryIO) -> StoredObject | None:
+        checked_key(key, self._prefix)
+        return await self._in_thread(
+            f"read {key}", lambda client: self._received(key, client, partial(taken, key, file))
+        )
+
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """As the port promises; a page of 1,000 at a time is held in memory."""
         doing = f"list {prefix}"
@@ -144,7 +148,9 @@ class S3Store:
 
     async def rehash(self, key: str) -> StoredObject | None:
         checked_key(key, self._prefix)
-        return await self._in_thread(f"rehash {key}", lambda client: self._received(key, client, partial(_hashed, key)))
+        return await self._in_thread(
+            f"rehash {key}", lambda client: self._received(key, client, partial(taken, key, None))
+        )
 
     async def history(self, prefix: str) -> AsyncIterator[KeyHistory]:
         """As the port promises, without versions where listing them is not allowed, or not known to the store."""
@@ -258,7 +264,7 @@ class S3Store:
         self, key: str, size: int, digest: Digest, protection: Protection | None, answer: Any, client: S3Client
     ) -> StoredObject:
         """What the store now holds, after comparison with what was sent. A lock is never echoed: it is read."""
-        echoed = None if protection is not None else _whole_digest(answer)
+        echoed = None if protection is not None else whole_digest(answer)
         held = self._head(key, client) if echoed is None else StoredObject(key, size, echoed, answer.get("VersionId"))
         if held is None or (held.size, held.digest) != (size, digest):
             raise StoreFailed(
@@ -278,13 +284,13 @@ class S3Store:
             if not self._reached:  # a HEAD has no body to tell a missing object from a missing bucket
                 client.head_bucket(Bucket=self._bucket)
             return None
-        digest = _whole_digest(answer)
+        digest = whole_digest(answer)
         if digest is None:
-            return self._received(key, client, partial(_hashed, key))
+            return self._received(key, client, partial(taken, key, None))
         return StoredObject(key, answer["ContentLength"], digest, answer.get("VersionId"), protection_in(answer))
 
     def _read(self, key: str, limit: int, client: S3Client) -> bytes | None:
-        return self._received(key, client, partial(_limited, key, limit))
+        return self._received(key, client, partial(limited, key, limit))
 
     def _received(self, key: str, client: S3Client, take: Callable[[GetObjectOutputTypeDef], T]) -> T | None:
         """What ``take`` makes of the object's bytes, or None. The SDK repeats requests, not bodies that broke off."""
@@ -365,33 +371,3 @@ def _send_small_bodies_at_once(params: dict[str, Any], **_: object) -> None:
 def _stop_if_cancelled(**_: object) -> None:
     """Between two attempts: a store that hangs must not hold up the end of a run for all of them."""
     from_thread.check_cancelled()
-
-
-def _whole_digest(answer: Any) -> Digest | None:
-    """The SHA-256 of the whole object as the answer states it, or None; one of checksums (``…-3``) is not it."""
-    text = answer.get("ChecksumSHA256")
-    if not text or "-" in text or answer.get("ChecksumType") == "COMPOSITE":
-        return None
-    return Digest("sha256", base64.b64decode(text).hex())
-
-
-def _hashed(key: str, answer: GetObjectOutputTypeDef) -> StoredObject:
-    """The object by its bytes, where the store keeps no digest."""
-    hashed, size = hashlib.sha256(), 0
-    for chunk in answer["Body"].iter_chunks(CHUNK):
-        from_thread.check_cancelled()
-        hashed.update(chunk)
-        size += len(chunk)
-    found = Digest("sha256", hashed.hexdigest())
-    return StoredObject(key, size, found, answer.get("VersionId"), protection_in(answer))
-
-
-def _limited(key: str, limit: int, answer: GetObjectOutputTypeDef) -> bytes:
-    """All bytes; StoreFailed if there are more than ``limit``, without reading them."""
-    size = answer["ContentLength"]
-    data = answer["Body"].read(limit + 1) if size <= limit else b""
-    if size > limit or len(data) > limit:
-        raise StoreFailed(f"{key} has {size} bytes, more than the {limit} that were expected")
-    if len(data) != size:
-        raise IncompleteReadError(actual_bytes=len(data), expected_bytes=size)
-    return data

@@ -4,23 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 from archiver.model import Digest
 from archiver.store.body import Document
-
-
-@dataclass(frozen=True)
-class FileBody:
-    path: Path
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def open(self) -> BinaryIO:
-        return self.path.open("rb")
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import pytest
 
 from archiver.errors import StoreFailed
 from archiver.model import StoredObject
-from archiver.store.body import Document
+from archiver.store.body import Document, FileBody
 from archiver.store.directory import DirectoryStore
 from archiver.store.interface import AlreadyThere, Conflict, Created, PutOutcome, Store
 from archiver.store.s3 import S3Store
 
-from .bodies import FileBody, LyingBody, digest_of
+from .bodies import LyingBody, digest_of
 from .conftest import REAL_SERVER, NewStore
 
 pytestmark = pytest.mark.anyio
@@ -208,7 +208,7 @@ async def test_a_large_body_from_a_file(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "body"
     file.write_bytes(hashlib.sha512(b"seed").digest() * (12 * 1024 * 1024 // 64))
     digest = digest_of(file.read_bytes())
-    outcome = await store.put_new(KEY, FileBody(file), digest, "audio/mpeg")
+    outcome = await store.put_new(KEY, FileBody(file, 12 * 1024 * 1024), digest, "audio/mpeg")
     assert isinstance(outcome, Created)
     assert await store.head(KEY) == StoredObject(KEY, 12 * 1024 * 1024, digest)
 
@@ -250,3 +250,15 @@ async def test_nothing_is_left_over(store: Store) -> None:
     assert list(await store.leftovers()) == []
     await put(store, KEY, AUDIO)
     assert list(await store.leftovers()) == []
+
+
+async def test_a_download_replaces_what_the_file_held(store: Store, tmp_path: Path) -> None:
+    await put(store, KEY, AUDIO)
+    with (tmp_path / "copy").open("w+b") as file:
+        file.write(b"what was there before" * 1000)
+        assert await store.download("recordings/dt=2026-09-22/nothing.mp3", file) is None
+        assert await store.download(KEY, file) == StoredObject(KEY, len(AUDIO), digest_of(AUDIO))
+        file.flush()
+        assert (tmp_path / "copy").read_bytes() == AUDIO
+        with pytest.raises(ValueError):  # noqa: PT011
+            await store.download("../a", file)
