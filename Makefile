@@ -4,22 +4,28 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PACKAGES := python3 python3-venv make
+S3_VENV := .venv-s3
+S3_STAMP := $(S3_VENV)/.installed
 CORPUS_STAMP := $(VENV)/.installed-corpus
 SEED ?= 1
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check corpus corpus-report bench-verify fuzz bench-memory bench-deadlines bench-reconcile format clean python
+.PHONY: help demo test test-s3 check corpus corpus-report bench-verify fuzz bench-memory bench-deadlines bench-reconcile format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## archive a sandbox provider's recordings, without account or network
 	@$(BIN)/archiver demo
 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest -q
+
+test-s3: $(STAMP) $(S3_STAMP) ## the store's contract and the stories of retention on LocalStack's S3, which enforces
+	@ARCHIVER_TEST_LOCALSTACK=$(CURDIR)/$(S3_VENV)/bin/python $(BIN)/python -m pytest -q \
+	  tests/store/test_contract.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
 
 check: $(STAMP) ## formatting, lint, types, layers
 	@$(BIN)/ruff format --check .
@@ -54,7 +60,7 @@ format: $(STAMP) ## format, and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(S3_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Says what is missing, and how to get it, before pip or venv fail in their own words.
@@ -78,4 +84,10 @@ $(STAMP): pyproject.toml | python
 
 $(CORPUS_STAMP): $(STAMP)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[corpus]'
+	@touch $@
+
+$(S3_STAMP): tests/s3/requirements.txt | python
+	@echo "setting up $(S3_VENV)" >&2
+	@test -x $(S3_VENV)/bin/python || $(PYTHON) -m venv $(S3_VENV)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(S3_VENV)/bin/python -m pip install --quiet --quiet --no-input -r $<
 	@touch $@

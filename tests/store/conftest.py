@@ -16,8 +16,9 @@ from archiver.store.directory import DirectoryStore
 from archiver.store.interface import Store
 from archiver.store.memory import MemoryStore
 from archiver.store.s3 import S3Store
+from tests.s3 import localstack
 
-REAL_SERVER = os.environ.get("ARCHIVER_TEST_S3_URL", "")
+REAL_SERVER = os.environ.get("ARCHIVER_TEST_S3_URL", "") or localstack.PYTHON
 
 NewStore = Callable[[str], Store]
 """A store on the same bucket; the prefix tells them apart (ignored by memory, a subdirectory for directory)."""
@@ -43,9 +44,13 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    """An S3 server: moto on loopback, or the one that $ARCHIVER_TEST_S3_URL names (credentials: test, test)."""
-    if REAL_SERVER:
-        yield REAL_SERVER
+    """An S3 server: moto on loopback, LocalStack, or what $ARCHIVER_TEST_S3_URL names (credentials: test, test)."""
+    if url := os.environ.get("ARCHIVER_TEST_S3_URL"):
+        yield url
+        return
+    if localstack.PYTHON:
+        with localstack.localstack() as url:
+            yield url
         return
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
