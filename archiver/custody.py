@@ -12,9 +12,9 @@ from datetime import date
 
 from archiver.clock import Clock
 from archiver.manifest.interface import Change, Entry, Manifest
-from archiver.model import AudioFacts, Digest, Recording, StoredObject, TransferFacts, Verdict
+from archiver.model import AudioFacts, Call, Digest, Recording, StoredObject, TransferFacts, Verdict
 from archiver.outcomes import Clash, Settled
-from archiver.rules import keys, sidecar
+from archiver.rules import call_facts, keys, sidecar
 from archiver.rules.lifecycle import Event, State
 from archiver.spool import FetchedAudio
 from archiver.store.body import Document
@@ -54,6 +54,8 @@ class Exhibit:
     transfer: TransferFacts
     facts: AudioFacts
     verdict: Verdict
+    call: Call | None = None
+    """The call that the recording names, as the call log has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,4 +235,5 @@ class Custody:
             exhibit.facts,
             exhibit.verdict,
             sidecar.Provenance(self.run_id, self.clock.now(), self.source, self.software),
+            call=call_facts.by_key(exhibit.call, exhibit.recording.row) if exhibit.call else None,
         )

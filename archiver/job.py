@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from archiver.intake import Intake
 from archiver.manifest.interface import Entry
-from archiver.model import Finding, Link, Recording
+from archiver.model import Call, Finding, Link, Recording
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -21,6 +21,8 @@ class Job:
     entry: Entry
     recording: Recording | None
     """As listed by this run; None where the source no longer lists it and only the seal is missing."""
+    call: Call | None = None
+    """The call that it names, where the call log of its window has it."""
     born_stale: bool = False
     """True if its new link looked dead as soon as it was listed: our idea of its deadline is wrong, so it is tried."""
     failures: int = 0

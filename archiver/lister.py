@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from archiver.calls.lister import CallLister
+from archiver.calls.lister import CallLister, WindowCalls
 from archiver.clock import Clock
 from archiver.custody import BucketDay, Custody
 from archiver.deadline_queue import DeadlineQueue
@@ -62,19 +62,20 @@ class Lister:
         for number, window in enumerate(windows, 1):
             self.summary.windows += 1
             settled = False
-            try:
-                settled = await self._list_window(window)
-                failures = 0
-            except (SourceFailed, StoreFailed) as error:
-                await self._disagreed(window, error.fact)
-                failures += 1
+            async with self._calls_of(window) as calls:
+                try:
+                    settled = await self._list_window(window, calls)
+                    failures = 0
+                except (SourceFailed, StoreFailed) as error:
+                    await self._disagreed(window, error.fact)
+                    failures += 1
             down = is_down(failures, answered=self._answered)
             if down and number < len(windows):
                 self.summary.windows += len(windows) - number
                 self.summary.windows_disagreed += len(windows) - number
                 self.reporter.event("listing_stopped", unlisted=len(windows) - number)
                 return  # what is queued already has its links, and is transferred
-            if (self.calls is None or (not down and await self.calls.archive(window))) and settled:
+            if settled and (calls is None or calls.settled):
                 self.settled.append(window)
 
     def defer(self, job: Job) -> None:
@@ -84,7 +85,16 @@ class Lister:
         else:
             self._deferred.append(job)
 
-    async def _list_window(self, window: Window) -> bool:
+    @asynccontextmanager
+    async def _calls_of(self, window: Window) -> AsyncIterator[WindowCalls | None]:
+        """Its calls come first: a sidecar is written once, and may name the call. None where they are left alone."""
+        if self.calls is None:
+            yield None
+            return
+        async with self.calls.archived(window) as calls:
+            yield calls
+
+    async def _list_window(self, window: Window, calls: WindowCalls | None) -> bool:
         """Its recordings. True if they need not be listed again to close it."""
         over = window.end <= settled_before(self._surely_past(), self.lookback_days)
         intake = Intake(window, await BucketDay.read(self.store, window.day), self._paths_before)
@@ -94,7 +104,7 @@ class Lister:
             async with aclosing(aiter(listing)) as pages:
                 async for page in pages:
                     self._answered = True
-                    await self._take_in(intake, page)
+                    await self._take_in(intake, page, calls)
                     await self.queue.room(self._life_of(page))
         finally:
             self._complete(intake)
@@ -125,7 +135,7 @@ class Lister:
         await self.manifest.note_window(self.custody.run_id, self.clock.now(), listed)
         self.reporter.event("window_disagreed", window=str(window), reason=reason)
 
-    async def _take_in(self, intake: Intake, page: Page[Recording]) -> None:
+    async def _take_in(self, intake: Intake, page: Page[Recording], calls: WindowCalls | None) -> None:
         """Note a page in the manifest and queue what is open. Rows may repeat between pages, passes and windows."""
         for bad in page.bad_rows:
             self._bad_rows.note(intake, bad)
@@ -143,11 +153,13 @@ class Lister:
             words = "its id stands in rows that differ; the first one counts"
             self._bad_rows.note(intake, BadRow(row.id, words, row.row, lost=False))
         entries = await self.manifest.note_listed(self.custody.run_id, self.clock.now(), fresh)
+        open_rows = [row for row in fresh if entries[row.id].state.is_open]
+        named = await calls.of(open_rows) if calls else {}
         for row in fresh:
             if row.id in self.queue:  # its row has moved here from another window of this run
                 self.queue.renew(row)
             elif entries[row.id].state.is_open:
-                self._put(Job(intake, entries[row.id], row))
+                self._put(Job(intake, entries[row.id], row, named.get(row.id)))
 
     async def _unlisted(self, intake: Intake, entry: Entry, *, agreed: bool) -> None:
         """An open recording that this listing did not name: seal it, or say that it has vanished."""

@@ -80,7 +80,7 @@ class Pipeline:
         facts = await self._probe(audio)
         others = await self._same_audio(facts.audio_digest, recording.id)
         verdict = self._judge(recording, link, facts, fetched, others)
-        exhibit = Exhibit(recording, audio, fetched, facts, verdict)
+        exhibit = Exhibit(recording, audio, fetched, facts, verdict, job.call)
         if not job.intake.complete and any(reason.code == "too_long" for reason in verdict.reasons):
             return JudgeLater()
         if verdict.accepted:

@@ -127,7 +127,7 @@ def call_log_of(config: Config, store: Store) -> CallLog | None:
     """The call log in the bucket; None where it is not to be archived."""
     if not config.calls.archive:
         return None
-    return CallLog(store, config.limits.spool_dir, config.source.zone if config.calls.parquet else None)
+    return CallLog(store, config.limits.spool_dir, config.source.zone, copies=config.calls.parquet)
 
 
 async def run(

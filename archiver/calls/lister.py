@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
+import anyio
 from anyio.to_thread import run_sync
 
 from archiver.calls.listing import ListedCalls
@@ -13,11 +15,39 @@ from archiver.calls.log import Brought, CallLog, DayParts, find_parts
 from archiver.clock import Clock
 from archiver.errors import SourceFailed, SpoolFull, StoreFailed
 from archiver.manifest.interface import CallDay, Manifest
-from archiver.model import BadRow, Window
+from archiver.model import BadRow, Call, Recording, Window
 from archiver.reporting import Reporter
+from archiver.rules.evidence import call_id_of
 from archiver.rules.retry import is_down
 from archiver.rules.summary import Summary
-from archiver.source.interface import Source
+from archiver.source.interface import Page, Source
+from archiver.source.rows import read_call
+
+PATIENCE = 90.0
+"""Seconds for a page, retries included: the recordings of the window wait meanwhile, and their source forgets."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCalls:
+    """What became of a window's calls."""
+
+    settled: bool = False
+    """True if the source named them with agreement and the bucket holds them all."""
+    _listed: ListedCalls | None = None
+    _zone: tzinfo = UTC
+
+    async def of(self, recordings: Sequence[Recording]) -> dict[str, Call]:
+        """By recording id, the calls that recordings name by ``call_id`` and that were listed in this window."""
+        wanted = {recording.id: call_id for recording in recordings if (call_id := call_id_of(recording.row))}
+        if not wanted or self._listed is None:
+            return {}
+        try:
+            rows = await run_sync(self._listed.rows, set(wanted.values()))
+        except SpoolFull:
+            return {}  # archiver reconcile amends the sidecars that lack their call
+        calls = {call_id: read_call(row, self._zone)[0] for call_id, row in rows.items()}
+        named = {recording_id: calls.get(call_id) for recording_id, call_id in wanted.items()}
+        return {recording_id: call for recording_id, call in named.items() if call is not None}
 
 
 @dataclass(slots=True)
@@ -39,14 +69,16 @@ class CallLister:
     """Rows of the window under way from which nothing can be archived."""
     _bad_rows: set[str] = field(default_factory=set)
 
-    async def archive(self, window: Window) -> bool:
-        """True if the source named its calls with agreement and the bucket holds them all.
+    @asynccontextmanager
+    async def archived(self, window: Window) -> AsyncGenerator[WindowCalls, None]:
+        """Archive the calls of a window, which can be asked for as long as the context lasts.
 
         Raises SourceRefused, DestinationUnusable, ManifestUnusable.
         """
         if is_down(self._failures, answered=self._answered):  # recordings need the requests
             self._unsettled(window, "the calls of earlier windows could not be listed: not asked for")
-            return False
+            yield WindowCalls()
+            return
         with ListedCalls(self.log.scratch) as listed:
             reason = await self._list(window, listed)
             brought = Brought()
@@ -58,9 +90,9 @@ class CallLister:
             if self.dry or failure:
                 self.summary.calls_pending += max(0, brought.new + brought.changed - brought.rows)
             self._account(window, listed, brought)
-        if reason:
-            self._unsettled(window, reason)
-        return not reason
+            if reason:
+                self._unsettled(window, reason)
+            yield WindowCalls(not reason, listed, self.log.zone)
 
     async def _list(self, window: Window, listed: ListedCalls) -> str:
         """Why the listing cannot be relied on, or nothing."""
@@ -69,7 +101,7 @@ class CallLister:
         listing = self.source.calls(window)
         try:
             async with aclosing(aiter(listing)) as pages:
-                async for page in pages:
+                while (page := await self._next(pages)) is not None:
                     self._answered = True
                     self._note_bad(page.bad_rows, told)
                     await run_sync(listed.add, page.rows)
@@ -83,11 +115,17 @@ class CallLister:
             return f"{self._lost} rows cannot be read"
         return listing.outcome.reason
 
+    @staticmethod
+    async def _next(pages: AsyncIterator[Page[Call]]) -> Page[Call] | None:
+        """The next page, or None; SourceFailed if recordings would have to wait too long for it."""
+        with anyio.move_on_after(PATIENCE):
+            return await anext(pages, None)
+        raise SourceFailed(f"the call log did not answer within {PATIENCE:.0f} s: recordings come first")
+
     async def _bring(self, window: Window, listed: ListedCalls, brought: Brought, reason: str) -> None:
         """Bring the bucket up to the listing, and the manifest up to the bucket."""
         known = await self.manifest.call_day(window.day) if self.manifest else None
-        wanted = self.log.copies_in is not None
-        parts = await find_parts(self.log.store, window.day, with_copies=wanted)
+        parts = await find_parts(self.log.store, window.day, with_copies=self.log.copies)
         listing = await run_sync(listed.digest)
         current = known is not None and known.parts == len(parts.numbers)
         if known is not None and current and (not len(listed) or known.listing == listing):

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from archiver.model import Call, Row
-from archiver.rules.call_rows import DIGEST_BYTES, digest_of, digest_of_all, id_of, line_of
+from archiver.rules.call_rows import DIGEST_BYTES, digest_of, digest_of_all, id_of, line_of, row_of
 from archiver.source.listing import moment_of
 from archiver.spool_room import unwritable
 
@@ -74,6 +74,11 @@ class ListedCalls:
             self._places[number], self._sizes[number] = self._end, len(line)
             self._digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES] = digest
             self._end += len(line)
+
+    def rows(self, call_ids: Iterable[str]) -> dict[str, Row]:
+        """The rows of those ids that are listed, as they came last."""
+        numbers = {call_id: self._numbers[call_id] for call_id in call_ids if call_id in self._numbers}
+        return {call_id: row_of(self._read(number)) for call_id, number in numbers.items()}
 
     def digest(self) -> str:
         """Over all ids and rows, whatever the order they were named in."""

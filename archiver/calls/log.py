@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
-from datetime import date, tzinfo
+from datetime import UTC, date, tzinfo
 from itertools import islice
 from pathlib import Path
 
@@ -122,8 +122,10 @@ class CallLog:
     store: Store
     scratch: Path | None = None
     """The directory for rows of a listing under way; None: the system's."""
-    copies_in: tzinfo | None = None
-    """Make Parquet copies, reading the source's times in this zone; None: make none."""
+    zone: tzinfo = UTC
+    """In which the source writes its times."""
+    copies: bool = False
+    """Make Parquet copies."""
 
     async def compare(self, listed: ListedCalls, parts: DayParts, brought: Brought) -> None:
         """Read the parts, and count what is new or changed in ``listed``."""
@@ -147,21 +149,17 @@ class CallLog:
         for _ in range(TRIES):
             await self.compare(listed, parts, brought)
             complete = await self._put_parts(listed, parts, brought)
-            wanted = self.copies_in is not None
-            parts = (
-                await find_parts(self.store, parts.day, with_copies=wanted) if brought.parts or not complete else parts
-            )
+            if brought.parts or not complete:
+                parts = await find_parts(self.store, parts.day, with_copies=self.copies)
             if complete:
                 return parts
         raise StoreFailed(f"other writers keep the call log of {parts.day} busy")
 
     async def copy(self, parts: DayParts) -> None:
         """Make the Parquet copies that are missing, if any are wanted."""
-        if self.copies_in is None:
-            return
-        for number in parts.numbers:
+        for number in parts.numbers if self.copies else ():
             if number not in parts.copies:
-                await self._copy(parts.day, number, self.copies_in)
+                await self._copy(parts.day, number)
 
     async def _put_parts(self, listed: ListedCalls, parts: DayParts, brought: Brought) -> bool:
         """False where a number was taken by other rows meanwhile."""
@@ -180,10 +178,10 @@ class CallLog:
             number += 1
         return True
 
-    async def _copy(self, day: date, number: int, zone: tzinfo) -> None:
+    async def _copy(self, day: date, number: int) -> None:
         content = await _content(self.store, keys.call_part_key(day, number))
         try:
-            document = Document(await run_sync(parquet.copy_of, unpack(content), zone))
+            document = Document(await run_sync(parquet.copy_of, unpack(content), self.zone))
         except ValueError:
             return  # no part that can be read: told by whoever compares
         # A copy made by another version of the library has other bytes and the same rows: it is as good.

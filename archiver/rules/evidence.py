@@ -104,14 +104,19 @@ def _call(call: Call, reader: NumberReader) -> CallFacts:
     )
 
 
+def call_id_of(row: Row) -> str | None:
+    """The call that a recording's row names; None if it names none."""
+    call_id = row.get("call_id")
+    return str(call_id) if isinstance(call_id, str | int) and str(call_id) not in ("", "0") else None
+
+
 def _recording(known: Known, reader: NumberReader) -> RecordingFacts:
-    call_id = known.row.get("call_id")
     return RecordingFacts(
         id=known.id,
         at=known.created_at.timestamp(),
         seconds=known.duration or None,
         parties=(reader.read(known.row.get("call_from")), reader.read(known.row.get("call_to"))),
-        call_id=str(call_id) if isinstance(call_id, str | int) and str(call_id) not in ("", "0") else None,
+        call_id=call_id_of(known.row),
         path=object_path(_text(known.row.get("audio"))),
         state=known.state,
     )

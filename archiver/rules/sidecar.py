@@ -30,6 +30,8 @@ from archiver.model import (
 VCON_SYNTAX = "0.4.0"
 SCHEMA_VERSION = 1
 MEDIATYPE = "application/vcon+json"
+CALL = "call"
+"""Purpose of the attachment that says of which call the recording is."""
 SIZE_LIMIT = 4 * 2**20
 """Bytes: no sidecar of ours is larger, so no larger one is read."""
 
@@ -74,6 +76,8 @@ class Seal:
     """The sidecar itself."""
     row: Mapping[str, Any]
     kept: Kept | None = None
+    call: Mapping[str, Any] | None = None
+    """The call it names (``rules.call_facts``), if the call log had it by then."""
 
 
 def build(
@@ -85,8 +89,9 @@ def build(
     verdict: Verdict,
     provenance: Provenance,
     kept: Kept | None = None,
+    call: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The document as it is put: indented UTF-8 JSON with a final newline."""
+    """The document as it is put: indented UTF-8 JSON with a final newline. ``call`` is of ``rules.call_facts``."""
     document = {
         "vcon": VCON_SYNTAX,
         "uuid": str(vcon_uuid(recording.id, provenance.source)),
@@ -96,7 +101,7 @@ def build(
         "parties": [_party(number) for number in (recording.call_from, recording.call_to)],
         "dialog": [_dialog(recording, audio, sha512, facts)],
         "analysis": [_probe(facts, transfer), _verdict(verdict, recording)],
-        "attachments": [_source_row(recording)],
+        "attachments": [_source_row(recording), *([] if call is None else [_call(call)])],
         "archive": {
             "schema_version": SCHEMA_VERSION,
             "recording_id": recording.id,
@@ -152,6 +157,7 @@ def read(key: str, document: bytes) -> Seal:
             document=StoredObject(key, len(document), Digest.sha256_of(document)),
             row=dict(parsed["attachments"][0]["body"]),
             kept=_read_kept(archive["retention"]),
+            call=next((dict(each["body"]) for each in parsed["attachments"] if each["purpose"] == CALL), None),
         )
     except (KeyError, IndexError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not a sidecar of this program ({type(error).__name__})") from None
@@ -179,14 +185,22 @@ def _dialog(recording: Recording, audio: StoredObject, sha512: Digest, facts: Au
 
 
 def _source_row(recording: Recording) -> dict[str, Any]:
+    return _attachment("source row", recording.created_at.isoformat(), recording.row)
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    return _attachment(CALL, call["start_at"], call)
+
+
+def _attachment(purpose: str, start: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "purpose": "source row",
-        "start": recording.created_at.isoformat(),
+        "purpose": purpose,
+        "start": start,
         "party": 0,
         "dialog": 0,
         "mediatype": "application/json",
         "encoding": "json",
-        "body": recording.row,
+        "body": body,
     }
 
 

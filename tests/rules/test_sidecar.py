@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from archiver.model import (
     AudioFacts,
+    Call,
     Completeness,
     Digest,
     Finding,
@@ -23,7 +24,7 @@ from archiver.model import (
     TransferFacts,
     Verdict,
 )
-from archiver.rules import sidecar
+from archiver.rules import call_facts, sidecar
 
 KEY = "recordings/dt=2019-06-11/c136768e.mp3"
 SHA512 = Digest("sha512", "ab" * 64)
@@ -59,11 +60,22 @@ def build(**changes: Any) -> bytes:
     verdict = Verdict(changes.get("grade", Grade.SUSPECT), (Finding("leading_junk", "3 bytes"),), 0.2)
     provenance = sidecar.Provenance("run-1", datetime(2026, 11, 21, tzinfo=UTC), "https://api.example/v2/", "test 1")
     stored = StoredObject(KEY, 4, Digest("sha256", "cd" * 32), "version-7")
-    return sidecar.build(recording, stored, SHA512, transfer, facts, verdict, provenance)
+    return sidecar.build(recording, stored, SHA512, transfer, facts, verdict, provenance, call=changes.get("call"))
 
 
-def test_the_working_groups_field_names() -> None:
-    document = json.loads(build())
+CALL = Call(
+    "call-1",
+    datetime(2019, 6, 11, 6, 2, 48, tzinfo=UTC),
+    datetime(2019, 6, 11, 6, 4, 21, tzinfo=UTC),
+    timedelta(seconds=93),
+    "RECEIVED",
+    {"call_from": "918553001122", "hangup_by": "caller", "agent_id": 7, "agent": "Zoë", "notes": "free text"},
+)
+
+
+@pytest.mark.parametrize("call", [None, call_facts.by_key(CALL, {})])
+def test_the_working_groups_field_names(call: Any) -> None:
+    document = json.loads(build(call=call))
     assert document.keys() - VCON == set(document["extensions"]) == {"archive"}
     assert all(party.keys() <= PARTY for party in document["parties"])
     (dialog,) = document["dialog"]
@@ -104,6 +116,34 @@ def test_read_back() -> None:
     assert seal.document.digest == Digest.sha256_of(build())
     assert seal.row["new_field"] == [1, None]
     assert sidecar.read("k", build(grade=Grade.REJECTED)).outcome == "quarantined"
+
+
+def test_the_call_it_names() -> None:
+    facts = call_facts.by_key(CALL, {"agent_id": "7"})
+    assert sidecar.read("k", build(call=facts)).call == facts
+    assert sidecar.read("k", build()).call is None
+    assert facts == {
+        "call_id": "call-1",
+        "start_at": "2019-06-11T06:02:48+00:00",
+        "end_at": "2019-06-11T06:04:21+00:00",
+        "duration_seconds": 93.0,
+        "status": "RECEIVED",
+        "hangup_by": "caller",
+        "agent": "7",
+        "matched": "key",
+        "evidence": {"key": "call_id"},
+    }
+
+
+def test_a_call_brings_nobody_into_a_sidecar_that_it_did_not_name() -> None:
+    assert call_facts.by_key(CALL, {"agent_id": "0", "name": "Zoë"})["agent"] is None
+    assert "918553001122" not in str(call_facts.by_key(CALL, {}))
+
+
+def test_what_is_the_same_however_it_was_found() -> None:
+    inferred = call_facts.inferred(CALL, {}, {"margin": 9.0})
+    assert call_facts.same(call_facts.by_key(CALL, {}), inferred)
+    assert not call_facts.same(call_facts.by_key(CALL, {"agent_id": "7"}), inferred)
 
 
 def test_the_same_recording_always_has_the_same_uuid() -> None:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from archiver.sandbox import Dialect, OnListing, RowsInserted, SandboxCall, Status, World, WrongTotal
+from archiver.calls import lister as call_lister
+from archiver.sandbox import Dialect, Drip, OnListing, RowsInserted, SandboxCall, Status, World, WrongTotal
 from archiver.sandbox.dialects import call_row
 from tests.stories.conftest import Directory, NewOperator
 from tests.stories.operator import Destination, Operator
@@ -452,3 +453,55 @@ def test_parts_follow_each_other_without_a_gap(world: World, operator: NewOperat
         rows = database.execute("select sum(parts), sum(row_count) from call_days").fetchall()
     database.close()
     assert rows == [(6, len(world.calls()))]
+
+
+def named_calls(destination: Destination) -> dict[str, Any]:
+    """What sidecars say of the calls of their recordings, by recording id; None where they name none."""
+    found = {}
+    for key, data in destination.objects().items():
+        if key.endswith(".vcon.json"):
+            document = json.loads(data)
+            said = [each["body"] for each in document["attachments"] if each["purpose"] == "call"]
+            found[document["archive"]["recording_id"]] = said[0] if said else None
+    return found
+
+
+def test_a_sidecar_names_the_call_that_its_recording_names(
+    world: World, operator: NewOperator, destination: Destination
+) -> None:
+    someone = operator(world, destination, dialect="flat")
+    assert someone.runs().exit_code == 0
+    calls = {call.id: call for call in world.calls()}
+    said = named_calls(destination)
+    assert len(said) == 30
+    for recording in world.recordings():
+        call, facts = calls[recording.call_id or ""], said[recording.id]
+        assert facts["call_id"] == call.id
+        assert facts["start_at"] == call.start_at.isoformat()
+        assert facts["end_at"] == call.end_at.isoformat()
+        assert (facts["status"], facts["hangup_by"]) == (call.status, call.hangup_by)
+        assert not {call.call_from, call.call_to} & set(map(str, facts.values()))
+
+
+def test_recordings_that_name_no_call_have_sidecars_without(
+    world: World, operator: NewOperator, directory: Destination
+) -> None:
+    someone = operator(world, directory)
+    assert someone.runs().exit_code == 0
+    assert set(named_calls(directory).values()) == {None}
+
+
+def test_a_call_log_that_hangs_is_not_waited_for(
+    world: World, operator: NewOperator, directory: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_lister, "PATIENCE", 0.5)
+    someone = operator(world, directory, dialect="flat")
+    someone.sandbox.inject(OnListing(Drip(5.0), "calls"))
+    result = someone.runs()
+    assert result.exit_code == 3
+    assert result.summary["archived"] == 30
+    assert [event["reason"][:40] for event in result.of("calls_unsettled")] == [
+        "the call log did not answer within 0 s: ",
+        *["the calls of earlier windows could not b"] * 2,
+    ]
+    assert set(named_calls(directory).values()) == {None}
