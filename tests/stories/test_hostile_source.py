@@ -99,7 +99,7 @@ def test_a_retry_after_that_makes_no_sense(
     wait: str, world: World, operator: NewOperator, directory: Destination
 ) -> None:
     someone = operator(world, directory)
-    someone.sandbox.inject(OnListing(Status(429, retry_after=wait, times=1)))
+    someone.sandbox.inject(OnListing(Status(429, retry_after=wait, times=1), "recordings"))
     someone.sandbox.inject(OnAudio(Status(429, retry_after=wait, times=1), world.recordings()[0].id))
     assert someone.runs().exit_code == 0
     assert someone.archived() == someone.truth()
@@ -112,7 +112,7 @@ def test_totals_that_nobody_can_count(
     someone = operator(world, directory, dialect="resource")
     meta = json.dumps({"current_page": 1, "total": total}).encode()
     body = b'{"status":"OK","data":[],"meta":' + meta + b"}"
-    someone.sandbox.inject(OnListing(Status(200, body, "application/json", times=1)))
+    someone.sandbox.inject(OnListing(Status(200, body, "application/json", times=1), "recordings"))
     assert someone.runs().exit_code in (0, 3)
     assert someone.archived() == someone.truth()
 
@@ -144,7 +144,7 @@ def test_a_paginator_that_does_not_count_is_read_to_its_end(
         if "next_page_url" not in missing:
             data["next_page_url"] = "http://elsewhere/?page=2" if number < 3 else None
         body = json.dumps({"status": "OK", "data": data}).encode()
-        real.inject(OnListing(Status(200, body, "application/json"), page=number))
+        real.inject(OnListing(Status(200, body, "application/json"), "recordings", page=number))
     result = someone.runs()
     assert result.exit_code == 0, result.stderr
     assert len(someone.archived()) == 40
@@ -220,7 +220,7 @@ def test_a_differing_row_never_changes_the_audio(operator: NewOperator, director
     first, other = world.recordings()[0], world.recordings()[9]
     someone = operator(world, directory, audio_latency=0.3)
     stolen = someone.sandbox.link(other)
-    someone.sandbox.inject(OnListing(DuplicatedRow(changes=(("audio", stolen),)), page=1))
+    someone.sandbox.inject(OnListing(DuplicatedRow(changes=(("audio", stolen),)), "recordings", page=1))
     result = someone.runs()
     assert result.exit_code == 3
     assert "rows that differ" in result.of("bad_row")[0]["reason"]

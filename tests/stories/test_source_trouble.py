@@ -37,7 +37,7 @@ def world() -> World:
 
 def test_rows_inserted_between_pages(world: World, operator: NewOperator, directory: Destination) -> None:
     someone = operator(world, directory)
-    someone.sandbox.inject(OnListing(RowsInserted(3), page=2))
+    someone.sandbox.inject(OnListing(RowsInserted(3), "recordings", page=2))
     result = someone.runs()
     assert result.exit_code == 0, result.stderr
     assert result.summary["listed"] == 53
@@ -48,7 +48,7 @@ def test_rows_removed_between_pages(world: World, operator: NewOperator, directo
     """Others move up past the reader. Those removed were named by the source, so they are archived as well."""
     someone = operator(world, directory)
     before = {recording.id for recording in world.recordings()}
-    someone.sandbox.inject(OnListing(RowsRemoved(2), page=1))
+    someone.sandbox.inject(OnListing(RowsRemoved(2), "recordings", page=1))
     result = someone.runs()
     assert result.exit_code == 0, result.stderr
     assert result.summary["listed"] == 50
@@ -81,7 +81,7 @@ def test_pages_that_lie_end_the_listing_in_bounded_time(
     fault: object, world: World, operator: NewOperator, directory: Destination
 ) -> None:
     someone = operator(world, directory)
-    someone.sandbox.inject(OnListing(fault, page=2))  # type: ignore[arg-type]
+    someone.sandbox.inject(OnListing(fault, "recordings", page=2))  # type: ignore[arg-type]
     result = someone.runs(source={"requests_per_minute": 1000})
     assert result.exit_code in (0, 3)
     assert result.summary["complete"] is (result.exit_code == 0)
@@ -95,7 +95,7 @@ def test_pages_that_lie_end_the_listing_in_bounded_time(
 def test_an_id_that_stands_in_two_rows(world: World, operator: NewOperator, directory: Destination) -> None:
     """The first row counts, the other is told; the total, which counts both, can never be agreed with."""
     someone = operator(world, directory)
-    someone.sandbox.inject(OnListing(DuplicatedRow(), page=2))
+    someone.sandbox.inject(OnListing(DuplicatedRow(), "recordings", page=2))
     result = someone.runs()
     assert result.exit_code == 3
     assert result.summary["listed"] == 50
@@ -122,7 +122,7 @@ def test_passing_trouble_of_a_listing_is_retried(
     fault: object, world: World, operator: NewOperator, directory: Destination
 ) -> None:
     someone = operator(world, directory)
-    someone.sandbox.inject(OnListing(fault, page=2))  # type: ignore[arg-type]
+    someone.sandbox.inject(OnListing(fault, "recordings", page=2))  # type: ignore[arg-type]
     result = someone.runs()
     assert result.exit_code == 0, result.stderr
     assert someone.archived() == someone.truth()
@@ -130,7 +130,7 @@ def test_passing_trouble_of_a_listing_is_retried(
 
 def test_retry_after_is_waited_for(world: World, operator: NewOperator, directory: Destination) -> None:
     someone = operator(world, directory)
-    someone.sandbox.inject(OnListing(Status(429, retry_after="2", times=1), page=1))
+    someone.sandbox.inject(OnListing(Status(429, retry_after="2", times=1), "recordings", page=1))
     assert someone.runs().exit_code == 0
     first, second, *_ = [record.at for record in someone.sandbox.listings("recordings")]
     assert second - first >= 2
@@ -139,7 +139,7 @@ def test_retry_after_is_waited_for(world: World, operator: NewOperator, director
 @pytest.mark.parametrize("code", [401, 403])
 def test_token_refused_in_mid_run(code: int, world: World, operator: NewOperator, directory: Destination) -> None:
     someone = operator(world, directory)
-    someone.sandbox.inject(OnListing(Status(code), page=3))
+    someone.sandbox.inject(OnListing(Status(code), "recordings", page=3))
     result = someone.runs()
     assert result.exit_code == 12
     assert f"HTTP {code}" in result.stderr
