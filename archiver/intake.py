@@ -28,6 +28,8 @@ class Intake:
     bucket_day: BucketDay
     before: Mapping[str, str] | None = None
     """``paths`` of the window listed before: a shared link may cross midnight."""
+    whole: bool = False
+    """True if the listing began after the window's end."""
     complete: bool = False
     """True once the listing has ended, however: what it shares paths with is known."""
     rows_lost: int = 0

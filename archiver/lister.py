@@ -45,6 +45,8 @@ class Lister:
     settled: list[Window] = field(default_factory=list)
     """Windows that were over, lookback included, when this run began to list them, and that were read to their end,
     calls included."""
+    agreed: list[Window] = field(default_factory=list)
+    """Windows whose listing by this run has agreed."""
     queued: int = 0
     """Recordings queued so far."""
     _answered: bool = False
@@ -97,7 +99,8 @@ class Lister:
     async def _list_window(self, window: Window, calls: WindowCalls | None) -> bool:
         """Its recordings. True if they need not be listed again to close it."""
         over = window.end <= settled_before(self._surely_past(), self.lookback_days)
-        intake = Intake(window, await BucketDay.read(self.store, window.day), self._paths_before)
+        bucket_day = await BucketDay.read(self.store, window.day)
+        intake = Intake(window, bucket_day, self._paths_before, whole=window.end <= self._surely_past())
         self._paths_before = intake.paths
         listing = self.source.recordings(window)
         try:
@@ -120,7 +123,8 @@ class Lister:
 
     async def _conclude(self, intake: Intake, outcome: ListingOutcome) -> None:
         if outcome.agreed:
-            listed = ListedWindow(intake.window, True, "", outcome.unique, intake.rows_lost)
+            self.agreed.append(intake.window)
+            listed = ListedWindow(intake.window, True, "", outcome.unique, intake.rows_lost, intake.whole)
             await self.manifest.note_window(self.custody.run_id, self.clock.now(), listed)
         else:
             await self._disagreed(intake.window, outcome.reason, outcome.unique, intake.rows_lost)

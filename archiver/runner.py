@@ -27,6 +27,7 @@ from archiver.reporting import Reporter
 from archiver.rules.lifecycle import Event, State
 from archiver.rules.retry import TRANSFER, TryAgain
 from archiver.rules.summary import SIGNALS, Summary
+from archiver.sightings import Sightings
 from archiver.source.interface import Source
 from archiver.store.interface import Store
 
@@ -107,6 +108,7 @@ class Run:
             self._background.cancel_scope.cancel()
         self.summary.seconds = self.clock.monotonic() - started
         try:
+            await self._take_stock()
             await self.account()
         except ArchiverError as error:
             self._end_early(error)
@@ -122,6 +124,11 @@ class Run:
     def drop(self) -> None:
         """Drop what is in flight: it is safe at any point."""
         self._moving.cancel()
+
+    async def _take_stock(self) -> None:
+        tolerance = self.pipeline.tolerance
+        stock = Sightings(self.store, self.manifest, self.clock, self.reporter, self.summary, tolerance)
+        await stock.take_stock(self._lister.agreed)
 
     async def account(self) -> None:
         """Count what became of everything this run has listed, and close what can be closed."""

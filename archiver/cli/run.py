@@ -121,6 +121,9 @@ def troubles(summary: Summary) -> list[str]:
         "rows are used without a field that could not be read": summary.rows_odd,
         "windows could not be listed reliably: listed again by the next run": summary.windows_disagreed,
         "windows whose calls are not all archived: listed again by the next run": summary.calls_unsettled,
+        "archived recordings do not fit the duration that the source has corrected": summary.misfits,
+        "rows were changed by the source": summary.changed,
+        "settled recordings are no longer named by the source": summary.unnamed,
         "open recordings are no longer named by the source": summary.vanished,
         "open recordings were forgotten by the source before they were archived": summary.forgotten,
     }

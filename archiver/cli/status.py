@@ -14,6 +14,10 @@ from archiver.errors import ExitCode
 if TYPE_CHECKING:
     from archiver.clock import Clock
     from archiver.config import Config
+    from archiver.manifest.interface import Flagged
+
+NAMED = 20
+"""Vanished recordings that are named for people; all of them are in the JSON."""
 
 
 @click.command()
@@ -56,6 +60,7 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
         watermark = await wiring.watermark(config, manifest, clock)
         disagreed = await manifest.unagreed_windows()
         call_days = await manifest.call_days()
+        flagged = await manifest.flagged()
     states: dict[str, int] = {}
     for counts in days.values():
         for state, count in counts.items():
@@ -79,6 +84,12 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
             "lost_at": _text(lost_at(oldest.created_at)),
             "seconds_to_loss": round((lost_at(oldest.created_at) - now).total_seconds()),
         },
+        "vanished": [
+            {**_named(each), "last_seen": _text(each.last_seen), "vanished_at": _text(each.vanished_at)}
+            for each in flagged
+            if each.vanished_at is not None
+        ],
+        "in_doubt": [{**_named(each), "reason": each.doubt} for each in flagged if each.doubt is not None],
         "windows_disagreed": [{"window": str(each.window), "reason": each.reason} for each in disagreed],
         "seconds_since_useful_run": useful and useful.ended_at and round((now - useful.ended_at).total_seconds(), 1),
         "last_run": last
@@ -114,6 +125,13 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         console.data(f"first loss:   {oldest['lost_at']} ({until}): the source keeps recordings for 60 days")
     else:
         console.data("oldest open:  none")
+    for each in facts["in_doubt"]:
+        console.data(f"in doubt:     {each['recording_id']} ({each['state']}): {each['reason']}")
+    if vanished := facts["vanished"]:
+        console.data(f"vanished:     {len(vanished)} are no longer named by the source")
+    for each in vanished[:NAMED]:
+        seen = each["last_seen"] or "never by this manifest"
+        console.data(f"              {each['recording_id']} ({each['state']}): last seen {seen}")
     for window in facts["windows_disagreed"]:
         console.data(f"listed unreliably: {window['window']}: {window['reason']}")
     for window in calls["unsettled"]:
@@ -121,6 +139,14 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     if last := facts["last_run"]:
         ended = f"ended {last['ended_at']} with exit code {last['exit_code']}" if last["ended_at"] else "not ended"
         console.data(f"last run:     {last['run_id']}, {ended}")
+
+
+def _named(flagged: Flagged) -> dict[str, Any]:
+    return {
+        "recording_id": flagged.recording_id,
+        "created_at": _text(flagged.created_at),
+        "state": flagged.state.value,
+    }
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, func, not_, or_, select
 
 from archiver.manifest.schema import events, recordings, windows
 from archiver.manifest.windows import UNFINISHED_INSIDE
-from archiver.rules.lifecycle import TRANSITIONS, Event, State
+from archiver.rules.lifecycle import TRANSITIONS, Event, Observation, State
 
 MOST_PER_KIND = 100
 
@@ -58,6 +58,8 @@ def contradictions(connection: Connection) -> Iterator[str]:
 
 
 def _is_legal(before: str | None, event: str, after: str) -> bool:
+    if event in {word.value for word in Observation}:
+        return before == after
     try:
         return TRANSITIONS.get((None if before is None else State(before), Event(event))) == after
     except ValueError:

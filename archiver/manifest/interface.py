@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from archiver.model import Digest, Recording, Retention, StoredObject, Window
 from archiver.rules.evidence import Known
-from archiver.rules.lifecycle import Event, State
+from archiver.rules.lifecycle import Event, Observation, State
+from archiver.rules.period import Filed, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class ListedWindow:
     unique: int
     bad_rows: int
     """Rows from which nothing could be archived."""
+    whole: bool = False
+    """True if the listing began after the window's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,49 @@ class CallDay:
     agreed: bool = True
     """False where the last listing did not agree, or what it named could not all be put."""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRecord:
+    """All that is known of a window."""
+
+    window: Window
+    first_listed_at: datetime
+    whole_at: datetime | None
+    """When it was first listed with agreement after its end: what is first named later is late."""
+    last_listed_at: datetime
+    agreed: bool
+    """Whether the last listing did."""
+    reason: str
+    bad_rows: int
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a run has noticed of a recording at the source."""
+
+    number: int
+    """Of the event: they are handed out in this order."""
+    recording_id: str
+    observation: Observation
+    state: State
+    detail: Mapping[str, Any]
+    """Of a change: ``fields`` by name, and ``duration`` before and after where it is one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """A recording that somebody should know of, whatever its state."""
+
+    recording_id: str
+    created_at: datetime
+    state: State
+    last_seen: datetime | None
+    vanished_at: datetime | None
+    """When the source was found not to name it any more."""
+    doubt: str | None
+    """What speaks against its archived audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +180,24 @@ class Manifest(Protocol):
     async def note_listed(self, run_id: str, at: datetime, recordings: Sequence[Recording]) -> dict[str, Entry]:
         """Bring listed recordings in: new ones become discovered (event LISTED), known ones are marked as seen.
 
-        Where the source corrected a duration or filled in a field the row is updated; state never changes here. The
-        entries of all, by id. Links are not stored.
+        Where the source corrected a duration or filled in a field the row is updated, and an event says so; one that
+        had vanished has returned. State never changes here. The entries of all, by id. Links are not stored.
         """
+
+    async def note_unnamed(self, window: Window, run_id: str, at: datetime, reach: datetime) -> int:
+        """Mark as vanished what this run, which has listed ``window`` with agreement, has not seen of it; how many.
+
+        Nothing as old as ``reach``: that the source has forgotten by rule. Reopens the window if there is any.
+        """
+
+    def observed(self, run_id: str) -> AsyncIterator[Observed]:
+        """What this run has noticed at the source, in the order it did, streamed."""
+
+    async def note_doubt(self, recording_id: str, doubt: str | None) -> None:
+        """Flag a recording with what speaks against its audio; None takes the flag away."""
+
+    async def flagged(self) -> list[Flagged]:
+        """Recordings that have vanished or are in doubt, oldest first, at most a thousand."""
 
     async def entries(self, recording_ids: Sequence[str]) -> dict[str, Entry]:
         """The entries of those ids that are known."""
@@ -168,8 +229,24 @@ class Manifest(Protocol):
         """Close those of ``windows`` that can be; the ones closed now.
 
         One can be if its last listing agreed and lost no row, and no recording in it is open or failed. A closed
-        window in which something opens again (a late arrival, a requeue) is reopened by that.
+        window is reopened by whatever makes its statement untrue: a late arrival, a requeue, a row that was changed
+        or has vanished, an audit's finding.
         """
+
+    async def closable(self, windows: Sequence[Window]) -> list[WindowRecord]:
+        """Those of ``windows`` that are closed, or can be; in the order given."""
+
+    async def windows(self) -> list[WindowRecord]:
+        """Every window that was ever listed, oldest first."""
+
+    def standings(self, day: date) -> AsyncIterator[Standing]:
+        """What has become of each recording of a UTC day, in the order of ids, streamed."""
+
+    async def file(self, documents: Sequence[Filed]) -> None:
+        """Take in statements and amendments that lie in the bucket."""
+
+    async def filed(self, day: date | None = None) -> list[Filed]:
+        """The statements and amendments that are known, of a day or all, in the order of the chain."""
 
     async def unsettled(self) -> set[date]:
         """Days of windows that are not closed, and of open recordings, whether their window is known or not."""

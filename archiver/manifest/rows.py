@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select
 from archiver.manifest.interface import Entry
 from archiver.manifest.schema import events, recordings
 from archiver.model import Digest, Retention, RetentionMode, StoredObject
-from archiver.rules.lifecycle import State
+from archiver.rules.lifecycle import Observation, State
 
 T = TypeVar("T")
 
@@ -92,6 +93,27 @@ def retention_columns(
     if matters is not None:
         values["matters"] = list(matters) or None
     return values
+
+
+def observed_row(
+    recording_id: str,
+    state: State,
+    observation: Observation,
+    run_id: str | None,
+    at: datetime,
+    detail: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The event row of what was noticed at the source: it moves nothing."""
+    return {
+        "recording_id": recording_id,
+        "at": at,
+        "run_id": run_id,
+        "event": observation.value,
+        "from_state": state.value,
+        "to_state": state.value,
+        "reason": "",
+        "detail": None if detail is None else dict(detail),
+    }
 
 
 def one_entry(connection: Connection, recording_id: str) -> Entry | None:

@@ -29,9 +29,10 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    or_,
 )
 
-from archiver.rules.lifecycle import Event, State
+from archiver.rules.lifecycle import Event, Observation, State
 
 REVISION = "0001"
 """The schema this program reads and writes: the head of ``migrations``. Kept here so that opening an up-to-date
@@ -106,8 +107,8 @@ def _plain(value: object) -> object:
     raise TypeError(f"not JSON: {type(value).__name__}")
 
 
-def _one_of(column: str, words: type[StrEnum]) -> str:
-    return f"{column} IN ({', '.join(repr(word.value) for word in words)})"
+def _one_of(column: str, *words: type[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(word.value) for each in words for word in each)})"
 
 
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
@@ -147,6 +148,12 @@ recordings = Table(
     Column("first_listed_at", Moment, comment="when the source first named it; null where restored, not listed since"),
     Column("last_listed_at", Moment, comment="when the source last named it"),
     Column("last_listed_run", Text, comment="the run that saw it then"),
+    Column(
+        "listed_day", Date, comment="UTC day of its source time as last named; null where restored, not listed since"
+    ),
+    Column("late", Boolean, nullable=False, comment="whether its day had been listed whole before it was first named"),
+    Column("vanished_at", Moment, comment="when an agreed listing of its day did not name it; null while it is named"),
+    Column("doubt", Words, comment="what the source has said since that speaks against archived audio"),
     CheckConstraint(_one_of("state", State), name="ck_recordings_state"),
     CheckConstraint("attempts >= 0", name="ck_recordings_attempts"),
     CheckConstraint("(retention_mode IS NULL) = (retain_until IS NULL)", name="ck_recordings_retention"),
@@ -168,6 +175,13 @@ Index("ix_recordings_day", recordings.c.day, recordings.c.state)  # counts per d
 Index(
     "ix_recordings_state", recordings.c.state, recordings.c.created_at, recordings.c.id
 )  # streams by state, what is open, what is unfinished in a window
+IS_FLAGGED = or_(recordings.c.vanished_at.is_not(None), recordings.c.doubt.is_not(None))
+Index(
+    "ix_recordings_flagged",  # the few that status names
+    recordings.c.created_at,
+    sqlite_where=IS_FLAGGED,
+    postgresql_where=IS_FLAGGED,
+)
 Index(
     "ix_recordings_content",  # the same audio under other ids, oldest first: there may be thousands (silence)
     recordings.c.content,
@@ -189,12 +203,20 @@ events = Table(
     Column("to_state", Text, nullable=False, comment="state after"),
     Column("reason", Words, nullable=False, comment="why, in words"),
     Column("detail", JSON(none_as_null=True), comment="further facts; {\"adopted\": true}, {\"restored\": true}"),
-    CheckConstraint(_one_of("event", Event), name="ck_events_event"),
+    CheckConstraint(_one_of("event", Event, Observation), name="ck_events_event"),
     CheckConstraint(_one_of("from_state", State), name="ck_events_from_state"),
     CheckConstraint(_one_of("to_state", State), name="ck_events_to_state"),
-    comment="append-only: every change of a state, written with the change",
+    comment="append-only: every change of a state, written with the change; and what was noticed at the source",
 )  # fmt: skip
 Index("ix_events_recording", events.c.recording_id, events.c.id)
+IS_OBSERVATION = events.c.event.in_([word.value for word in Observation])
+Index(
+    "ix_events_observed",  # what a run has noticed at the source
+    events.c.run_id,
+    events.c.id,
+    sqlite_where=IS_OBSERVATION,
+    postgresql_where=IS_OBSERVATION,
+)
 
 attempts = Table(
     "attempts",
@@ -222,6 +244,9 @@ windows = Table(
     Column("reason", Words, nullable=False, comment="why it did not agree, in words"),
     Column("unique_rows", BigInteger, nullable=False, comment="distinct ids of the last listing"),
     Column("bad_rows", BigInteger, nullable=False, comment="rows of the last listing that could not be read"),
+    Column(
+        "whole_at", Moment, comment="when it was first listed with agreement after its end; what comes after is late"
+    ),
     Column("closed_at", Moment, comment="when it was closed; null while it is not"),
     Column("reopened_at", Moment, comment="when a closed one last had something open in it again"),
     CheckConstraint("start_at < end_at", name="ck_windows_span"),
@@ -241,6 +266,22 @@ call_days = Table(
     CheckConstraint("parts >= 0", name="ck_call_days_parts"),
     comment="one row per day of calls: an index of the parts in the bucket",
 )
+
+periods = Table(
+    "periods",
+    metadata,
+    Column("key", Text, primary_key=True, comment="object key of the statement or amendment"),
+    Column("day", Date, nullable=False, comment="UTC day of its window"),
+    Column("number", BigInteger, nullable=False, comment="its place in the chain, from 1"),
+    Column("digest", Text, nullable=False, comment="algorithm:hex of the document, SHA-256"),
+    Column("previous", JSON, nullable=False, comment="keys and digests of the documents it names as those before it"),
+    Column("account", Text, nullable=False, comment="digest of what became of each recording and call of the day"),
+    Column("closed_at", Moment, nullable=False, comment="when it was written, as it says"),
+    Column("run_id", Text, nullable=False, comment="the run that wrote it, as it says"),
+    CheckConstraint("number > 0", name="ck_periods_number"),
+    comment="one row per statement and amendment known: an index of the documents in the bucket",
+)
+Index("ix_periods_day", periods.c.day, periods.c.key)
 
 runs = Table(
     "runs",

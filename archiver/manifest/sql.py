@@ -16,15 +16,39 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from archiver.errors import ManifestUnusable
-from archiver.manifest import calls, integrity, listing, migrate, reports, runs, schema, sqlite, steps
+from archiver.manifest import (
+    calls,
+    integrity,
+    listing,
+    migrate,
+    periods,
+    reports,
+    runs,
+    schema,
+    sightings,
+    sqlite,
+    steps,
+)
 from archiver.manifest import windows as listed_windows
-from archiver.manifest.interface import CallDay, Change, Entry, ListedWindow, Manifest, RunCounts, RunRecord
+from archiver.manifest.interface import (
+    CallDay,
+    Change,
+    Entry,
+    Flagged,
+    ListedWindow,
+    Manifest,
+    Observed,
+    RunCounts,
+    RunRecord,
+    WindowRecord,
+)
 from archiver.manifest.rows import chunks, some_entries
 from archiver.manifest.runlock import RunLock
 from archiver.manifest.writer import Kind, Work, Writer
 from archiver.model import Digest, Recording, Window
 from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import Event, State, next_state
+from archiver.rules.period import Filed, Standing
 
 T = TypeVar("T")
 
@@ -141,6 +165,24 @@ class SqlManifest(Manifest):
             entries |= await self._write(partial(listing.note, run_id=run_id, at=at, listed=piece))
         return entries
 
+    async def note_unnamed(self, window: Window, run_id: str, at: datetime, reach: datetime) -> int:
+        work = partial(sightings.note_unnamed, window=window, run_id=run_id, at=at, reach=reach)
+        return await self._write(work)
+
+    async def observed(self, run_id: str) -> AsyncIterator[Observed]:
+        """In pages, as ``select``."""
+        after = 0
+        while found := await self._read(partial(sightings.observed, run_id=run_id, after=after)):
+            for each in found:
+                yield each
+            after = found[-1].number
+
+    async def note_doubt(self, recording_id: str, doubt: str | None) -> None:
+        await self._write(partial(sightings.note_doubt, recording_id=recording_id, doubt=doubt))
+
+    async def flagged(self) -> list[Flagged]:
+        return await self._read(sightings.flagged)
+
     async def entries(self, recording_ids: Sequence[str]) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
         for piece in chunks(recording_ids):
@@ -176,6 +218,28 @@ class SqlManifest(Manifest):
 
     async def close_windows(self, windows: Sequence[Window], at: datetime) -> list[Window]:
         return await self._write(partial(listed_windows.close, candidates=windows, at=at))
+
+    async def closable(self, windows: Sequence[Window]) -> list[WindowRecord]:
+        return await self._read(partial(periods.closable, candidates=windows))
+
+    async def windows(self) -> list[WindowRecord]:
+        return await self._read(periods.records)
+
+    async def standings(self, day: date) -> AsyncIterator[Standing]:
+        """In pages, as ``select``."""
+        after = ""
+        while found := await self._read(partial(periods.standings, day=day, after=after)):
+            for standing in found:
+                yield standing
+            if len(found) < periods.PAGE:
+                return
+            after = found[-1].id
+
+    async def file(self, documents: Sequence[Filed]) -> None:
+        await self._write(partial(periods.file, documents=documents))
+
+    async def filed(self, day: date | None = None) -> list[Filed]:
+        return await self._read(partial(periods.filed, day=day))
 
     async def unsettled(self) -> set[date]:
         return await self._read(listed_windows.unsettled)

@@ -48,8 +48,8 @@ def advance(
     _note(connection, recording_id, expected, event, at=at, run_id=run_id, reason=change.reason, detail=change.detail)
     entry = one_entry(connection, recording_id)
     assert entry is not None
-    if target.is_open and not expected.is_open:
-        windows.reopen(connection, entry.created_at, entry.created_at, at)
+    if not expected.is_open and event is not Event.EXPIRED:
+        windows.reopen_for(connection, [entry.created_at], at)
     return entry
 
 
@@ -133,6 +133,7 @@ def restore(connection: Connection, entry: Entry, row: Mapping[str, Any], at: da
         "content": None if entry.content is None else str(entry.content),
         "draft": entry.draft if entry.state is State.STORED else None,
         "source_row": dict(row),
+        "late": False,
     }
     objects = stored_columns("audio", entry.audio) | stored_columns("sidecar", entry.sidecar)
     kept = retention_columns(entry.retention, entry.retention_class, entry.matters)

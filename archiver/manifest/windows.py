@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, not_, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, not_, or_, select, update
 
 from archiver.manifest.interface import Entry, ListedWindow
 from archiver.manifest.rows import ENTRY, entry_of
@@ -19,18 +19,29 @@ _OPEN_INSIDE = exists().where(
 UNFINISHED_INSIDE = exists().where(
     IS_UNFINISHED, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
 )
-_COMPLETE = and_(windows.c.agreed, windows.c.bad_rows == 0)
+COMPLETE = and_(windows.c.agreed, windows.c.bad_rows == 0)
+"""What the last listing of a window must have been for it to be closed."""
 
-_RELIST = update(windows).where(_THIS)
+_RELIST = (
+    update(windows)
+    .where(_THIS)
+    .values(whole_at=func.coalesce(windows.c.whole_at, bindparam("now", type_=windows.c.whole_at.type)))
+)
 _ADD = insert(windows).inline()
 _UNCLOSE = update(windows).where(windows.c.closed_at.is_not(None))
 _REOPEN = _UNCLOSE.where(
     windows.c.start_at <= bindparam("last"), windows.c.end_at > bindparam("first"), _OPEN_INSIDE
 ).values(closed_at=None, reopened_at=bindparam("now"))
-_REOPEN_DOUBTED = _UNCLOSE.where(_THIS, not_(_COMPLETE)).values(closed_at=None, reopened_at=bindparam("now"))
+_REOPEN_AT = _UNCLOSE.where(windows.c.start_at <= bindparam("moment"), windows.c.end_at > bindparam("moment")).values(
+    closed_at=None, reopened_at=bindparam("now")
+)
+_LISTED_WHOLE = select(windows.c.start_at, windows.c.end_at).where(
+    windows.c.whole_at.is_not(None), windows.c.start_at <= bindparam("last"), windows.c.end_at > bindparam("first")
+)
+_REOPEN_DOUBTED = _UNCLOSE.where(_THIS, not_(COMPLETE)).values(closed_at=None, reopened_at=bindparam("now"))
 _CLOSE = (
     update(windows)
-    .where(_THIS, windows.c.closed_at.is_(None), _COMPLETE, not_(UNFINISHED_INSIDE))
+    .where(_THIS, windows.c.closed_at.is_(None), COMPLETE, not_(UNFINISHED_INSIDE))
     .values(closed_at=bindparam("now"))
 )
 _UNCLOSED = select(windows.c.start_at).where(windows.c.closed_at.is_(None))
@@ -61,16 +72,28 @@ def note(connection: Connection, run_id: str, at: datetime, listed: ListedWindow
         "unique_rows": listed.unique,
         "bad_rows": listed.bad_rows,
     }
-    if connection.execute(_RELIST, this | values).rowcount:
+    whole_at = at if listed.whole and listed.agreed else None
+    if connection.execute(_RELIST, this | values | {"now": whole_at}).rowcount:
         connection.execute(_REOPEN_DOUBTED, {**this, "now": at})
         return
     first = {"start_at": listed.window.start, "end_at": listed.window.end, "first_listed_at": at}
-    connection.execute(_ADD, first | values)
+    connection.execute(_ADD, {**first, "whole_at": whole_at, **values})
 
 
 def reopen(connection: Connection, first: datetime, last: datetime, at: datetime) -> None:
     """Reopen each closed window between these source times in which something is open."""
     connection.execute(_REOPEN, {"first": first, "last": last, "now": at})
+
+
+def reopen_for(connection: Connection, moments: Collection[datetime], at: datetime) -> None:
+    """Reopen the closed windows in which these source times lie: what is said of them is not true any more."""
+    if moments:
+        connection.execute(_REOPEN_AT, [{"moment": moment, "now": at} for moment in sorted(set(moments))])
+
+
+def listed_whole(connection: Connection, first: datetime, last: datetime) -> list[Window]:
+    """Windows between these source times that were listed with agreement after their end."""
+    return [Window(start, end) for start, end in connection.execute(_LISTED_WHOLE, {"first": first, "last": last})]
 
 
 def close(connection: Connection, candidates: Sequence[Window], at: datetime) -> list[Window]:

@@ -43,6 +43,14 @@ class Event(StrEnum):
     REQUEUED = "requeued"  # skipped, quarantined, unavailable, failed -> discovered
 
 
+class Observation(StrEnum):
+    """What was noticed of a recording at the source. It stands among the events and moves nothing."""
+
+    CHANGED = "changed"  # its row says something else than before
+    VANISHED = "vanished"  # an agreed listing of its day does not name it any more
+    RETURNED = "returned"  # it had vanished, and is named again
+
+
 TRANSITIONS: dict[tuple[State | None, Event], State] = {
     (None, Event.LISTED): State.DISCOVERED,
     (State.DISCOVERED, Event.EXCLUDED): State.SKIPPED,

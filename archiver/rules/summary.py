@@ -36,6 +36,14 @@ class Summary:
     """Rows that are used without a field that cannot be read."""
     vanished: int = 0
     """Open recordings that the source named before and names no longer."""
+    unnamed: int = 0
+    """Settled recordings that the source has ceased to name, noticed by this run."""
+    returned: int = 0
+    """Recordings that the source names again."""
+    changed: int = 0
+    """Rows of known recordings that say something else than before."""
+    misfits: int = 0
+    """Archived recordings whose audio does not fit the duration that the source has corrected."""
     conflicts: int = 0
     """Puts that met other bytes under their key."""
     links_refreshed: int = 0
@@ -83,7 +91,11 @@ class Summary:
         applies = {
             ExitCode.BUG: self.bugs,
             ExitCode.INTEGRITY: self.conflicts,
-            ExitCode.NEEDS_A_PERSON: self.quarantined or self.unavailable or self.forgotten or self.rows_unreadable,
+            ExitCode.NEEDS_A_PERSON: self.quarantined
+            or self.unavailable
+            or self.forgotten
+            or self.rows_unreadable
+            or self.misfits,
             ExitCode.INCOMPLETE: self.left or self.failed or unlisted or self.vanished,
             ExitCode.BUDGET: at_budget,
         }

@@ -35,7 +35,7 @@ async def test_a_sound_manifest_has_nothing_to_say(sound: SqlManifest) -> None:
         ("INSERT INTO attempts VALUES (1, 'nobody', '2026-01-01', 'r', 'fetch', '')", "attempts names a row of recor"),
         (
             "INSERT INTO windows SELECT '2026-09-17 00:00:00.000000', '2026-09-17 12:00:00.000000', "
-            "created_at, created_at, 'r', 1, '', 1, 0, created_at, NULL FROM recordings LIMIT 1",
+            "created_at, created_at, 'r', 1, '', 1, 0, NULL, created_at, NULL FROM recordings LIMIT 1",
             "is closed with something unfinished or doubtful in it",
         ),
         ("UPDATE windows SET closed_at = last_listed_at", "is closed with something unfinished or doubtful in it"),

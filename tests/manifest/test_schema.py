@@ -19,7 +19,20 @@ from sqlalchemy import Dialect, create_engine, create_mock_engine
 from sqlalchemy.dialects import postgresql
 
 from archiver.errors import ManifestUnusable
-from archiver.manifest import calls, integrity, listing, migrate, reports, rows, runs, schema, steps, windows
+from archiver.manifest import (
+    calls,
+    integrity,
+    listing,
+    migrate,
+    periods,
+    reports,
+    rows,
+    runs,
+    schema,
+    sightings,
+    steps,
+    windows,
+)
 from archiver.manifest.sql import SqlManifest
 from archiver.rules.lifecycle import State
 
@@ -82,7 +95,7 @@ def test_postgresql_would_get_the_same_schema_with_every_column_explained() -> N
 
 def test_every_statement_can_be_said_to_postgresql() -> None:
     seen = 0
-    for module in (calls, integrity, listing, reports, rows, runs, steps, windows):
+    for module in (calls, integrity, listing, periods, reports, rows, runs, sightings, steps, windows):
         for name, value in vars(module).items():
             if name.isupper() and hasattr(value, "compile") and not name.startswith(("ENTRY", "_THIS")):
                 value.compile(dialect=POSTGRESQL)

@@ -185,13 +185,11 @@ async def test_a_requeue_reopens(manifest: SqlManifest, state: State) -> None:
     assert await manifest.integrity() == []
 
 
-async def test_drift_reopens_and_corruption_does_not(manifest: SqlManifest) -> None:
+async def test_what_an_audit_finds_reopens(manifest: SqlManifest) -> None:
     for name, window in (("a", ONE), ("b", TWO)):
         await bring(manifest, name, State.ARCHIVED, window)
     await list_and_close(manifest, ONE, TWO)
     await manifest.advance("b", State.ARCHIVED, Event.CORRUPTED, NOW, None, Change())
-    assert await closed(manifest) == [ONE, TWO]
-    await manifest.advance("b", State.QUARANTINED, Event.REQUEUED, NOW, None, Change())
     assert await closed(manifest) == [ONE]
     await manifest.advance("a", State.ARCHIVED, Event.DRIFTED, NOW, None, Change())
     assert await closed(manifest) == []

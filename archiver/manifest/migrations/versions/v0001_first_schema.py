@@ -18,8 +18,10 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 STATES = "'discovered', 'stored', 'archived', 'quarantined', 'skipped', 'unavailable', 'failed', 'expired'"
 EVENTS = (
     "'listed', 'excluded', 'rejected', 'source_gone', 'uploaded', 'sealed', 'gave_up', 'drifted', 'corrupted', "
-    "'expired', 'requeued'"
+    "'expired', 'requeued', 'changed', 'vanished', 'returned'"
 )
+FLAGGED = "vanished_at IS NOT NULL OR doubt IS NOT NULL"
+OBSERVED = "event IN ('changed', 'vanished', 'returned')"
 
 
 def upgrade() -> None:
@@ -30,6 +32,7 @@ def upgrade() -> None:
     _attempts()
     _windows()
     _call_days()
+    _periods()
     _runs()
 
 
@@ -85,6 +88,21 @@ def _recordings() -> None:
         ),
         sa.Column("last_listed_at", MOMENT, comment="when the source last named it"),
         sa.Column("last_listed_run", sa.Text, comment="the run that saw it then"),
+        sa.Column(
+            "listed_day",
+            sa.Date,
+            comment="UTC day of its source time as last named; null where restored, not listed since",
+        ),
+        sa.Column(
+            "late",
+            sa.Boolean,
+            nullable=False,
+            comment="whether its day had been listed whole before it was first named",
+        ),
+        sa.Column(
+            "vanished_at", MOMENT, comment="when an agreed listing of its day did not name it; null while it is named"
+        ),
+        sa.Column("doubt", sa.Text, comment="what the source has said since that speaks against archived audio"),
         sa.CheckConstraint(f"state IN ({STATES})", name="ck_recordings_state"),
         sa.CheckConstraint("attempts >= 0", name="ck_recordings_attempts"),
         sa.CheckConstraint("(retention_mode IS NULL) = (retain_until IS NULL)", name="ck_recordings_retention"),
@@ -98,6 +116,13 @@ def _recordings_indexes() -> None:
     op.create_index("ix_recordings_day", "recordings", ["day", "state"])
     op.create_index("ix_recordings_state", "recordings", ["state", "created_at", "id"])
     op.create_index("ix_recordings_run", "recordings", ["last_listed_run", "state", "archived_run"])
+    op.create_index(
+        "ix_recordings_flagged",
+        "recordings",
+        ["created_at"],
+        sqlite_where=sa.text(FLAGGED),
+        postgresql_where=sa.text(FLAGGED),
+    )
 
 
 def _events() -> None:
@@ -121,9 +146,16 @@ def _events() -> None:
         sa.CheckConstraint(f"event IN ({EVENTS})", name="ck_events_event"),
         sa.CheckConstraint(f"from_state IN ({STATES})", name="ck_events_from_state"),
         sa.CheckConstraint(f"to_state IN ({STATES})", name="ck_events_to_state"),
-        comment="append-only: every change of a state, written with the change",
+        comment="append-only: every change of a state, written with the change; and what was noticed at the source",
     )
     op.create_index("ix_events_recording", "events", ["recording_id", "id"])
+    op.create_index(
+        "ix_events_observed",
+        "events",
+        ["run_id", "id"],
+        sqlite_where=sa.text(OBSERVED),
+        postgresql_where=sa.text(OBSERVED),
+    )
 
 
 def _attempts() -> None:
@@ -160,6 +192,11 @@ def _windows() -> None:
         sa.Column("reason", sa.Text, nullable=False, comment="why it did not agree, in words"),
         sa.Column("unique_rows", sa.BigInteger, nullable=False, comment="distinct ids of the last listing"),
         sa.Column("bad_rows", sa.BigInteger, nullable=False, comment="rows of the last listing that could not be read"),
+        sa.Column(
+            "whole_at",
+            MOMENT,
+            comment="when it was first listed with agreement after its end; what comes after is late",
+        ),
         sa.Column("closed_at", MOMENT, comment="when it was closed; null while it is not"),
         sa.Column("reopened_at", MOMENT, comment="when a closed one last had something open in it again"),
         sa.CheckConstraint("start_at < end_at", name="ck_windows_span"),
@@ -187,6 +224,27 @@ def _call_days() -> None:
         sa.CheckConstraint("parts >= 0", name="ck_call_days_parts"),
         comment="one row per day of calls: an index of the parts in the bucket",
     )
+
+
+def _periods() -> None:
+    op.create_table(
+        "periods",
+        sa.Column("key", sa.Text, primary_key=True, comment="object key of the statement or amendment"),
+        sa.Column("day", sa.Date, nullable=False, comment="UTC day of its window"),
+        sa.Column("number", sa.BigInteger, nullable=False, comment="its place in the chain, from 1"),
+        sa.Column("digest", sa.Text, nullable=False, comment="algorithm:hex of the document, SHA-256"),
+        sa.Column(
+            "previous", sa.JSON, nullable=False, comment="keys and digests of the documents it names as those before it"
+        ),
+        sa.Column(
+            "account", sa.Text, nullable=False, comment="digest of what became of each recording and call of the day"
+        ),
+        sa.Column("closed_at", MOMENT, nullable=False, comment="when it was written, as it says"),
+        sa.Column("run_id", sa.Text, nullable=False, comment="the run that wrote it, as it says"),
+        sa.CheckConstraint("number > 0", name="ck_periods_number"),
+        comment="one row per statement and amendment known: an index of the documents in the bucket",
+    )
+    op.create_index("ix_periods_day", "periods", ["day", "key"])
 
 
 def _runs() -> None:
