@@ -21,7 +21,7 @@ demo: $(STAMP) ## archive a sandbox provider's recordings, without account or ne
 	@$(BIN)/archiver demo
 
 test: $(STAMP) ## all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n logical --dist worksteal
 
 test-s3: $(STAMP) $(S3_STAMP) ## the store's contract and the stories of retention on LocalStack's S3, which enforces
 	@ARCHIVER_TEST_LOCALSTACK=$(CURDIR)/$(S3_VENV)/bin/python $(BIN)/python -m pytest -q \

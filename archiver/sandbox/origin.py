@@ -11,6 +11,7 @@ from archiver.sandbox.provider import Provider
 from archiver.sandbox.records import SandboxRecording
 from archiver.sandbox.reply_faults import ReplyFault
 
+_HELD_SECONDS = 0.01  # between two looks at whether answers are still held
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -32,6 +33,8 @@ class AudioOrigin:
             exchange.on_done.append(self._slots.release)
         provider.journal.transfer_begins()
         exchange.on_done.append(provider.journal.transfer_ends)
+        while provider.audio_held:  # noqa: ASYNC110 - set from any thread
+            await asyncio.sleep(_HELD_SECONDS)
         # After the wait: a link that died in the queue is dead.
         refused = check(provider.keys, exchange.request, provider.now())
         if refused is not None:

@@ -35,7 +35,7 @@ def serving(directory: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
         yield child
     finally:
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=20)
+        child.communicate(timeout=60)
 
 
 def test_the_snippet_is_a_configuration_for_it(tmp_path: Path) -> None:

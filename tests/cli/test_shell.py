@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -286,17 +286,18 @@ def test_sigint_exits_130(tmp_path: Path) -> None:
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGINT)
-    _, stderr = child.communicate(timeout=20)
+    _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130
     assert stderr.strip() == "warning: interrupted"
 
 
 def test_help_is_quick() -> None:
-    best = min(_seconds([*ARCHIVER, "--help"]) for _ in range(5))
-    assert best < 0.5, "0.1 s is usual; the rest is for slow machines"
+    best = min(_processor_seconds([*ARCHIVER, "--help"]) for _ in range(5))
+    assert best < 0.5, "of processor time; 0.1 s is usual, the rest is for slow machines"
 
 
-def _seconds(command: list[str]) -> float:
-    began = time.monotonic()
+def _processor_seconds(command: list[str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, capture_output=True, check=True)
-    return time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -23,7 +25,7 @@ def ask(url: str, method: str = "GET", **headers: str) -> Answer:
     """One request on a connection of its own; what http.client raises is let through."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     try:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request(method, target, headers={k.replace("_", "-"): v for k, v in headers.items()})
@@ -54,3 +56,11 @@ def rows(answer: Answer) -> list[dict[str, Any]]:
 def link_of(sandbox: Sandbox, recording_id: str) -> str:
     """The link in a fresh listing's first page."""
     return next(str(row["audio"]) for row in rows(listing(sandbox)) if row["id"] == recording_id)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for it, a minute at most."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)

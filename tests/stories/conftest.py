@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +117,24 @@ def directory(tmp_path: Path) -> Destination:
 
 
 @pytest.fixture
+def today() -> date:
+    """The UTC day, which lasts: no story that counts days begins in the last minute of one."""
+    now = datetime.now(UTC)
+    left = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) - now
+    if left < timedelta(minutes=1):
+        time.sleep(left.total_seconds() + 0.1)
+    return datetime.now(UTC).date()
+
+
+@pytest.fixture
 def operator(tmp_path: Path) -> Iterator[NewOperator]:
     """``operator(world, destination, **provider settings)``: the provider runs until the story ends."""
     with ExitStack() as stack:
 
         def new(world: World, destination: Destination, **settings: Any) -> Operator:
             sandbox = stack.enter_context(Sandbox(world, **settings).running())
-            return Operator(tmp_path, sandbox, destination)
+            made = Operator(tmp_path, sandbox, destination)
+            stack.callback(made.ends)
+            return made
 
         yield new

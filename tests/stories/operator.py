@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -60,6 +62,33 @@ class Result:
         return [event for event in self.events if event["type"] == kind]
 
 
+class Started(subprocess.Popen[str]):
+    """A command in a process of its own; what it says goes into files, so that it never waits for a reader."""
+
+    def __init__(self, command: list[str], folder: Path, name: str) -> None:
+        self.out, self.err = folder / f"{name}.out", folder / f"{name}.err"
+        with self.out.open("w") as out, self.err.open("w") as err:
+            super().__init__(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True, env=os.environ)
+
+    def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+        """Wait for the condition; fails with what the process said if that ends or takes too long."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if self.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"waited in vain; exit code {self.returncode}; stderr:\n{self.err.read_text()}")
+            time.sleep(0.01)
+
+    def says(self, words: str) -> None:
+        """Wait until stderr has them."""
+        self.until(lambda: words in self.err.read_text())
+
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:  # noqa: A002
+        """Wait for the end; everything it said."""
+        assert input is None
+        self.wait(timeout)
+        return self.out.read_text(), self.err.read_text()
+
+
 @dataclass
 class Operator:
     """Commands against one sandbox and one destination, with a home for configuration and manifest."""
@@ -68,6 +97,9 @@ class Operator:
     sandbox: Sandbox
     destination: Destination
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    program: tuple[str, ...] = PROGRAM
+    started: list[Started] = field(default_factory=list)
+    """Processes of this story, for its end to see to."""
 
     @property
     def manifest(self) -> Path:
@@ -109,11 +141,22 @@ class Operator:
         """``archiver run --json`` over the world's days, or (``days=False``) as a scheduler would start it."""
         return self.types("run", "--json", *(self.days() if days else ()), *words, **sections)
 
-    def starts(self, *words: str, **sections: Mapping[str, Any]) -> subprocess.Popen[str]:
+    def starts(self, *words: str, **sections: Mapping[str, Any]) -> Started:
         """``archiver run --json`` over the world's days, as a process of its own."""
-        config = self.configure(**sections)
-        command = [*PROGRAM, "--config", str(config), "run", "--json", *self.days(), *words]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+        return self.begins("run", "--json", *self.days(), *words, **sections)
+
+    def begins(self, *words: str, **sections: Mapping[str, Any]) -> Started:
+        """A command as a process of its own."""
+        command = [*self.program, "--config", str(self.configure(**sections)), *words]
+        process = Started(command, self.home, f"process-{len(self.started)}")
+        self.started.append(process)
+        return process
+
+    def ends(self) -> None:
+        """Nothing that was started outlives its story."""
+        for process in self.started:
+            process.kill()
+            process.wait()
 
     def days(self) -> tuple[str, ...]:
         days = sorted(recording.created_at.date() for recording in self.sandbox.world.recordings())
@@ -158,5 +201,5 @@ def sealed(objects: Mapping[str, bytes], area: str) -> dict[str, bytes]:
 def kill(process: subprocess.Popen[str], number: signal.Signals = signal.SIGKILL) -> tuple[int, str, str]:
     """Send the signal; exit code and output."""
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=120)
     return process.returncode, stdout, stderr

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -375,8 +375,7 @@ def test_credentials_refused_for_calls(world: World, operator: NewOperator, dire
     assert someone.runs().exit_code == 12
 
 
-def test_a_window_is_closed_only_with_its_calls(operator: NewOperator, directory: Destination) -> None:
-    today = datetime.now(UTC).date()
+def test_a_window_is_closed_only_with_its_calls(today: date, operator: NewOperator, directory: Destination) -> None:
     world = World.generate(seed=85, recordings=8, days=8, start_day=today - timedelta(days=8))
     someone = operator(world, directory)
     someone.settings = {"windows": {"since": today - timedelta(days=8), "lookback_days": 3}}

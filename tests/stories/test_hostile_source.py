@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,11 +62,11 @@ def test_one_row_never_costs_the_others(
     victim = world.recordings()[5]
     world.replace(victim.evolve(faults=(fault,)))
     someone = operator(world, directory)
-    started = time.monotonic()
+    started = time.process_time()
 
     result = someone.runs()
 
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 30, "of processor time; two seconds are usual"
     assert result.exit_code in (0, 3, 4), result.stderr
     assert result.summary["bugs"] == 0
     others = {each: audio for each, audio in someone.truth().items() if each != victim.id}
@@ -164,10 +164,9 @@ def _row(sandbox: object, recording_id: str) -> dict[str, object]:
 
 
 def test_a_row_that_was_unreadable_is_archived_once_it_is_repaired(
-    operator: NewOperator, directory: Destination
+    today: date, operator: NewOperator, directory: Destination
 ) -> None:
     """Each window is asked a day wider: the row must not be charged to another window than its own."""
-    today = datetime.now(UTC).date()
     world = World.generate(seed=84, recordings=9, days=3, start_day=today - timedelta(days=10))
     victim = world.recordings()[4]
     world.replace(victim.evolve(faults=(WithoutField("id"),)))
@@ -241,8 +240,9 @@ def test_one_expired_link_and_one_404_do_not_make_it_gone(
     assert someone.archived() == someone.truth()
 
 
-def test_a_server_far_in_the_future_closes_and_forgets_nothing(operator: NewOperator, directory: Destination) -> None:
-    today = datetime.now(UTC).date()
+def test_a_server_far_in_the_future_closes_and_forgets_nothing(
+    today: date, operator: NewOperator, directory: Destination
+) -> None:
     world = World.generate(seed=87, recordings=4, days=1, start_day=today)
     someone = operator(world, directory, clock_offset=timedelta(days=400))
     someone.settings = {"windows": {"since": today}}

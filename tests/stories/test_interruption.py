@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from archiver.sandbox import World
+from archiver.cli.watching import DRAIN_SECONDS
+from archiver.sandbox import Latency, OnAudio, World
 from tests.stories.conftest import Directory, NewOperator
 from tests.stories.operator import Destination, Operator, kill
 
@@ -23,22 +24,25 @@ def leftovers(someone: Operator) -> list[Path]:
 
 
 def test_kill_9_at_random_moments(operator: NewOperator, destination: Destination) -> None:
-    """Twenty kills, each a little into the work; then one run to the end, and one that has nothing to do."""
+    """Twenty kills, each a little into the work; then one run to the end, and one that has nothing to do.
+
+    One recording comes only after the kills, so that no run is over before its own, however slow the killer.
+    """
     world = World.generate(seed=41, recordings=300, days=2)
     someone = operator(world, destination, audio_latency=0.02)
+    someone.sandbox.inject(OnAudio(Latency(3600), world.recordings()[0].id))
     rng = random.Random(41)
     fired = 0
     for _ in range(MOMENTS):
         before = len(someone.sandbox.downloads())
-        process = someone.starts(limits={"concurrency": 2})
-        deadline = time.monotonic() + 20
-        while len(someone.sandbox.downloads()) == before and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+        process = someone.starts(limits={"concurrency": 3})
+        process.until(lambda before=before: len(someone.sandbox.downloads()) > before)  # type: ignore[misc]
         time.sleep(rng.random() * 0.12)
         fired += kill(process)[0] == -signal.SIGKILL
         assert_nothing_lies(someone)
 
     assert fired == MOMENTS, "the kills did not fire: the story proves nothing"
+    someone.sandbox.clear_faults()
     result = someone.runs()
     assert result.exit_code == 0, result.stderr
     assert someone.archived() == someone.truth()
@@ -65,19 +69,22 @@ def test_a_signal_drains(number: signal.Signals, operator: NewOperator, director
     world = World.generate(seed=42, recordings=60, days=1)
     someone = operator(world, directory, audio_latency=0.2)
     process = someone.starts(limits={"concurrency": 4})
-    while len(someone.sandbox.downloads()) < 8:
-        time.sleep(0.01)
-    started = time.monotonic()
+    process.until(lambda: len(someone.sandbox.downloads()) > 7)
+    someone.sandbox.audio_held = True
+    process.until(lambda: someone.sandbox.live_transfers == 4)
+    process.send_signal(number)
+    process.says("finishing what is in flight")
+    someone.sandbox.audio_held = False
 
-    code, stdout, stderr = kill(process, number)
+    stdout, stderr = process.communicate(timeout=20)
 
-    assert code == 128 + number
-    assert time.monotonic() - started < 20
+    assert process.returncode == 128 + number
     summary = json.loads(stdout.splitlines()[-1])
     assert summary["stopped"] == number.name
     assert 0 < summary["archived"] < 60
     assert someone.archived().keys() <= someone.truth().keys()
-    assert len(someone.archived()) == summary["archived"], "what was in flight was finished"
+    assert len(someone.archived()) == summary["archived"]
+    assert len(someone.archived()) == len(someone.sandbox.downloads()), "what was in flight was finished"
     assert leftovers(someone) == []
     assert "Traceback" not in stderr
     assert someone.runs().exit_code == 0
@@ -85,27 +92,26 @@ def test_a_signal_drains(number: signal.Signals, operator: NewOperator, director
 
 
 def test_a_second_signal_drops_what_is_in_flight(operator: NewOperator, directory: Destination) -> None:
-    someone = operator(World.generate(seed=43, recordings=4, days=1), directory, audio_latency=60.0)
+    someone = operator(World.generate(seed=43, recordings=4, days=1), directory, audio_held=True)
     process = someone.starts()
-    while not someone.sandbox.live_transfers:
-        time.sleep(0.01)
+    process.until(lambda: someone.sandbox.live_transfers)
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+    process.says("finishing what is in flight")
     started = time.monotonic()
     assert kill(process, signal.SIGTERM)[0] == 143
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < DRAIN_SECONDS, "the first signal alone would have waited that long"
     assert someone.archived() == {}, "no audio; call logs may have been archived meanwhile"
 
 
 def test_two_runs_at_once_on_one_manifest(operator: NewOperator, directory: Destination) -> None:
-    someone = operator(World.generate(seed=44, recordings=20, days=1), directory, audio_latency=0.3)
+    someone = operator(World.generate(seed=44, recordings=20, days=1), directory, audio_held=True)
     first = someone.starts(limits={"concurrency": 2})
-    while not someone.sandbox.downloads():
-        time.sleep(0.01)
+    first.until(someone.sandbox.downloads)
     second = someone.runs()
     assert second.exit_code == 11
     assert f"process {first.pid}" in second.stderr
-    assert first.communicate(timeout=60)[0]
+    someone.sandbox.audio_held = False
+    assert first.communicate(timeout=120)[0]
     assert first.returncode == 0
     assert someone.archived() == someone.truth()
 
@@ -118,7 +124,7 @@ def test_two_runs_at_once_on_two_manifests_do_no_harm(
     one = operator(world, directory, audio_latency=0.01)
     home = tmp_path / "other"
     home.mkdir()
-    other = Operator(home, one.sandbox, directory)
+    other = Operator(home, one.sandbox, directory, started=one.started)
 
     processes = [one.starts(), other.starts()]
     summaries = []
@@ -147,12 +153,12 @@ def test_nothing_readable_by_others(operator: NewOperator, directory: Directory,
 
 
 def test_the_token_is_in_no_process_list(operator: NewOperator, directory: Destination) -> None:
-    someone = operator(World.generate(seed=47, recordings=5, days=1), directory, audio_latency=0.5)
+    someone = operator(World.generate(seed=47, recordings=5, days=1), directory, audio_held=True)
     process = someone.starts()
-    while not someone.sandbox.downloads():
-        time.sleep(0.01)
+    process.until(someone.sandbox.downloads)
     command_line = Path(f"/proc/{process.pid}/cmdline").read_bytes()
     assert b"archiver" in command_line
     assert someone.sandbox.token.encode() not in command_line
-    process.communicate(timeout=60)
+    someone.sandbox.audio_held = False
+    process.communicate(timeout=120)
     assert process.returncode == 0

@@ -7,16 +7,9 @@ import sqlite3
 import time
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-
 from archiver.sandbox import NoAudioYet, OnAudio, Status, World, new_recording
 from tests.stories.conftest import NewOperator
 from tests.stories.operator import Destination, Operator
-
-
-@pytest.fixture
-def today() -> date:
-    return datetime.now(UTC).date()
 
 
 def status(someone: Operator) -> dict[str, object]:
