@@ -168,7 +168,9 @@ async def test_a_store_where_the_number_is_always_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"\x1f\x8b\x08", b"no gzip", gzip.compress(b"no row\n"), gzip.compress(b'{"id":"a"}')]
+    "damage",
+    [b"", b"\x1f\x8b\x08", b"no gzip", gzip.compress(b"no row\n"), gzip.compress(b'{"id":"a"}')],
+    ids=["empty", "cut", "other", "no row", "no end"],
 )
 async def test_a_part_that_cannot_be_read_is_written_again_and_told(damage: bytes) -> None:
     store = MemoryStore()
