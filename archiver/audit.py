@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -43,6 +44,18 @@ class Order:
     dry_run: bool = False
     """Change no recording's state."""
 
+    def to_json(self) -> dict[str, Any]:
+        """As the summary states it."""
+        share = self.share
+        return {
+            "run_id": self.run_id,
+            "sample": share.sample,
+            "seed": share.seed,
+            "shard": f"{share.shard}/{share.shards}",
+            "deep": self.deep,
+            "dry_run": self.dry_run,
+        }
+
 
 @dataclass(slots=True)
 class Tally:
@@ -62,10 +75,16 @@ class Tally:
     """Objects that the store did not hand out."""
     versions_unknown: bool = False
     """True where the store would not tell its versions."""
+    stopped: str = ""
+    """``SIGINT`` or ``SIGTERM``: not everything was looked at."""
+    whole_before: date | None = None
+    """Of an audit that was stopped: the days before this one were looked at as a whole; None: no day was."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """Findings first, then what could not be looked at."""
+        """That of the signal that stopped it; else findings first, then what could not be looked at."""
+        if self.stopped:
+            return ExitCode[self.stopped]
         if self.findings:
             return ExitCode.INTEGRITY
         return ExitCode.INCOMPLETE if self.unreadable else ExitCode.COMPLETE
@@ -81,6 +100,8 @@ class Tally:
             "corrupted": self.corrupted,
             "unreadable": self.unreadable,
             "versions_unknown": self.versions_unknown,
+            "stopped": self.stopped,
+            "whole_before": self.whole_before and self.whole_before.isoformat(),
         }
 
 
@@ -130,6 +151,11 @@ class Audit:
     tally: Tally = field(default_factory=Tally)
     _groups: dict[str, Groups] = field(init=False)
     _room: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(AT_ONCE))
+    _working: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _day: date | None = None
+    """The day whose recordings are being looked at."""
+    _under_way: dict[str, date] = field(default_factory=dict)
+    """Days of the recordings that are being inspected, by id."""
 
     def __post_init__(self) -> None:
         share = self.order.share
@@ -143,20 +169,34 @@ class Audit:
         A bucket that holds nothing of what the manifest has is taken for the wrong one: nothing is concluded from it.
         """
         try:
-            for groups in self._groups.values():
-                await groups.advance()
-            async with anyio.create_task_group() as tasks:
-                await self._walk(tasks)
-            await self._leftovers()
+            with self._working:
+                for groups in self._groups.values():
+                    await groups.advance()
+                async with anyio.create_task_group() as tasks:
+                    await self._walk(tasks)
+                await self._leftovers()
         except ExceptionGroup as several:
             raise next((each for each in several.exceptions if isinstance(each, ArchiverError)), several) from None
         return self.tally
 
+    def stop(self, signal: str) -> None:
+        """End it here, which is safe at any point: ``SIGINT`` or ``SIGTERM``. What was concluded stays."""
+        self.tally.stopped = signal
+        reached = {self._day, *self._under_way.values()} - {None}
+        self.tally.whole_before = min(filter(None, reached), default=None)
+        self._working.cancel()
+
+    def to_json(self) -> dict[str, Any]:
+        """What was asked, and what it has come to so far."""
+        return self.order.to_json() | self.tally.to_json()
+
     async def _walk(self, tasks: TaskGroup) -> None:
         for day in sorted(await self.manifest.days()):
-            async for entry in self.manifest.claims(day):
-                if self.order.share.covers(keys.stem(entry.recording_id)):
-                    await self._claim(tasks, entry)
+            self._day = day
+            async with aclosing(self.manifest.claims(day)) as entries:
+                async for entry in entries:
+                    if self.order.share.covers(keys.stem(entry.recording_id)):
+                        await self._claim(tasks, entry)
         for groups in self._groups.values():
             while groups.objects:
                 await self._unclaimed(groups)
@@ -182,6 +222,7 @@ class Audit:
         if objects:
             await groups.advance()
         await self._room.acquire()
+        self._under_way[entry.recording_id] = entry.day
         tasks.start_soon(self._inspect, entry, objects)
 
     async def _inspect(self, entry: Entry, objects: dict[str, KeyHistory]) -> None:
@@ -195,6 +236,7 @@ class Audit:
                 self.reporter.event("unreadable", recording_id=entry.recording_id, reason=sentence)
             if inspected.differences:
                 await self._conclude(entry, inspected)
+            del self._under_way[entry.recording_id]
         finally:
             self._room.release()
 

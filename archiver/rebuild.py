@@ -9,7 +9,7 @@ import anyio
 
 from archiver.calls.log import survey
 from archiver.clock import Clock
-from archiver.errors import StoreFailed
+from archiver.errors import ExitCode, StoreFailed
 from archiver.manifest.interface import Entry, Manifest
 from archiver.model import StoredObject
 from archiver.rules import keys, sidecar
@@ -30,6 +30,11 @@ class Findings:
     known: int = 0
     problems: list[str] = field(default_factory=list)
     """A sentence each."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """INTEGRITY if there is a problem."""
+        return ExitCode.INTEGRITY if self.problems else ExitCode.COMPLETE
 
 
 async def rebuild(store: Store, manifest: Manifest, clock: Clock) -> Findings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,6 +20,7 @@ from archiver.clock import Clock
 from archiver.config import Auth, BucketTarget, Config
 from archiver.custody import Custody
 from archiver.errors import ArchiverError, ExitCode, ManifestUnusable
+from archiver.manifest.interface import Manifest
 from archiver.manifest.sql import SqlManifest
 from archiver.model import Window
 from archiver.pipeline import Pipeline
@@ -58,6 +59,34 @@ class Ended:
     summary: Summary
     fatal: ArchiverError | None
     exit_code: ExitCode
+
+
+@dataclass(slots=True)
+class Noted:
+    """What the manifest will keep of a run; for what is done in it to fill in."""
+
+    run_id: str
+    exit_code: ExitCode = ExitCode.BUG
+    tells: Callable[[], Mapping[str, Any]] = dict
+    """Its last words, asked for at its end."""
+
+
+@asynccontextmanager
+async def noted(manifest: Manifest, clock: Clock, run_id: str) -> AsyncIterator[Noted]:
+    """Holds the manifest, and notes a run there from begin to end, whatever ends it.
+
+    An ArchiverError brings its own exit code. Raises ManifestLocked.
+    """
+    await manifest.begin_run(run_id, clock.now())
+    note = Noted(run_id)
+    try:
+        yield note
+    except ArchiverError as error:
+        note.exit_code = error.exit_code
+        raise
+    finally:
+        with anyio.CancelScope(shield=True):
+            await manifest.end_run(run_id, clock.now(), note.exit_code, note.tells())
 
 
 @asynccontextmanager
@@ -141,34 +170,26 @@ async def run(
 
     ``alongside`` is run beside it (to watch for signals) and cancelled when it ends.
     """
-    async with manifest_of(config) as manifest:
-        run_id = new_run_id(clock)
-        await manifest.begin_run(run_id, clock.now())
-        summary, code = Summary(run_id), ExitCode.BUG
-        try:
-            async with store_of(config) as store, source_of(config, clock) as source, spool_of(config) as spool:
-                custody = Custody(store, manifest, clock, run_id, config.source.base_url, SOFTWARE)
-                verify = config.verify
-                pipeline = Pipeline(source, spool, custody, verify.duration_tolerance_seconds, verify.level)
-                plan = Plan(
-                    run_id=run_id,
-                    windows=await due_windows(config, request, manifest, clock),
-                    concurrency=config.limits.concurrency,
-                    attempts_per_recording=config.limits.attempts_per_recording,
-                    lookback_days=config.windows.lookback_days,
-                )
-                work = Run(
-                    plan, source, store, manifest, pipeline, clock, reporter, request.budget, call_log_of(config, store)
-                )
-                summary = await work.execute(alongside)
-            code = summary.exit_code
-            return Ended(summary, work.fatal, code)
-        except ArchiverError as error:
-            code = error.exit_code
-            raise
-        finally:
-            with anyio.CancelScope(shield=True):
-                await manifest.end_run(run_id, clock.now(), code, summary.to_json())
+    async with manifest_of(config) as manifest, noted(manifest, clock, new_run_id(clock)) as note:
+        note.tells = Summary(note.run_id).to_json
+        async with store_of(config) as store, source_of(config, clock) as source, spool_of(config) as spool:
+            custody = Custody(store, manifest, clock, note.run_id, config.source.base_url, SOFTWARE)
+            verify = config.verify
+            pipeline = Pipeline(source, spool, custody, verify.duration_tolerance_seconds, verify.level)
+            plan = Plan(
+                run_id=note.run_id,
+                windows=await due_windows(config, request, manifest, clock),
+                concurrency=config.limits.concurrency,
+                attempts_per_recording=config.limits.attempts_per_recording,
+                lookback_days=config.windows.lookback_days,
+            )
+            work = Run(
+                plan, source, store, manifest, pipeline, clock, reporter, request.budget, call_log_of(config, store)
+            )
+            note.tells = work.summary.to_json
+            summary = await work.execute(alongside)
+        note.exit_code = summary.exit_code
+        return Ended(summary, work.fatal, note.exit_code)
 
 
 async def rehearse(config: Config, request: Request, clock: Clock, reporter: Reporter) -> Ended:

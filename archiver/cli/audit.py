@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from archiver.cli.console import Console
 from archiver.cli.parameters import Percentage, ShardOf
-from archiver.errors import ArchiverError, ExitCode, UsageInvalid
+from archiver.errors import ExitCode, UsageInvalid
 
 if TYPE_CHECKING:
-    from archiver.audit import Order, Tally
+    from archiver.audit import Audit, Order
     from archiver.cli.auditing import Teller
     from archiver.config import Config
 
@@ -32,7 +32,8 @@ def audit(
     """Check the bucket against the manifest, both ways: missing, extra, size, digest, sidecar, version, orphan.
 
     Missing recordings become discovered, so that the next run fetches them again; damaged ones become quarantined.
-    Nothing in the bucket is deleted or overwritten. Exit code 5 if anything was found.
+    Nothing in the bucket is deleted or overwritten. Exit code 5 if anything was found. It may be stopped at any point
+    (exit codes 130, 143); the summary says how far it came.
     """
     if repair and dry_run:
         raise UsageInvalid("--repair and --dry-run exclude each other", "look with --dry-run first, then --repair")
@@ -45,10 +46,10 @@ def audit(
     loaded = console.load_config()
     teller = Teller(console)
     share = Share(sample, seed or secrets.token_hex(4), *shard)
-    order, tally = anyio.run(perform, loaded.config, Order("", share, deep=deep, dry_run=dry_run), teller)
-    fields = {"run_id": order.run_id, **asked(order), **tally.to_json()}
+    work = anyio.run(perform, loaded.config, Order("", share, deep=deep, dry_run=dry_run), teller)
+    tally, fields = work.tally, work.to_json()
     code = tally.exit_code
-    if repair:
+    if repair and not tally.stopped:
         fields |= {"repaired": 0, "not_repaired": tally.corrupted}
         if tally.drifted:
             code = anyio.run(mend, console, loaded.config, tally, fields)
@@ -56,41 +57,20 @@ def audit(
     return code
 
 
-def asked(order: Order) -> dict[str, Any]:
-    """The order as the summary states it."""
-    share = order.share
-    return {
-        "sample": share.sample,
-        "seed": share.seed,
-        "shard": f"{share.shard}/{share.shards}",
-        "deep": order.deep,
-        "dry_run": order.dry_run,
-    }
-
-
-async def perform(config: Config, order: Order, teller: Teller) -> tuple[Order, Tally]:
-    """One audit under the manifest's lock, noted there from begin to end; the order with its id."""
-    import anyio
-
+async def perform(config: Config, order: Order, teller: Teller) -> Audit:
+    """One audit under the manifest's lock, noted there from begin to end."""
     from archiver.audit import Audit
     from archiver.clock import SystemClock
-    from archiver.wiring import manifest_of, new_audit_id, store_of
+    from archiver.wiring import manifest_of, new_audit_id, noted, store_of
 
     clock = SystemClock()
-    order = replace(order, run_id=new_audit_id(clock))
-    async with manifest_of(config, existing=True) as manifest, store_of(config) as store:
-        await manifest.begin_run(order.run_id, clock.now())
-        work = Audit(order, store, manifest, clock, teller)
-        code = ExitCode.BUG
-        try:
-            async with teller.beating():
-                tally = await work.perform()
-            code = tally.exit_code
-        except ArchiverError as error:
-            code = error.exit_code
-            raise
-        finally:
-            with anyio.CancelScope(shield=True):
-                summary = {"type": "audit", **asked(order), **work.tally.to_json()}
-                await manifest.end_run(order.run_id, clock.now(), code, summary)
-    return order, tally
+    async with (
+        manifest_of(config, existing=True) as manifest,
+        store_of(config) as store,
+        noted(manifest, clock, new_audit_id(clock)) as note,
+    ):
+        work = Audit(replace(order, run_id=note.run_id), store, manifest, clock, teller)
+        note.tells = lambda: {"type": "audit", **work.to_json()}
+        async with teller.attending(work):
+            note.exit_code = (await work.perform()).exit_code
+    return work

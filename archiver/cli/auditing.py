@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,12 +13,12 @@ import anyio
 
 from archiver.cli.console import Console
 from archiver.cli.redaction import printable
-from archiver.cli.watching import HEARTBEAT_SECONDS, Watcher
+from archiver.cli.watching import DRAIN_SECONDS, HEARTBEAT_SECONDS, LEAVE_SECONDS, Watcher
 from archiver.errors import ExitCode
 from archiver.rules.audit import Kind
 
 if TYPE_CHECKING:
-    from archiver.audit import Tally
+    from archiver.audit import Audit, Tally
     from archiver.config import Config
 
 WORSE = (ExitCode.CREDENTIALS, ExitCode.DESTINATION, ExitCode.BUG, ExitCode.SIGINT, ExitCode.SIGTERM)
@@ -50,13 +52,26 @@ class Teller:
         self._recordings = listed
 
     @asynccontextmanager
-    async def beating(self) -> AsyncIterator[None]:
-        """One line every 30 s meanwhile. Errors of the block pass as they are."""
-        heart = asyncio.create_task(self._heartbeat())
+    async def attending(self, audit: Audit) -> AsyncIterator[None]:
+        """One line every 30 s meanwhile; a signal ends the audit. Errors of the block pass as they are."""
+        beside = [asyncio.create_task(self._heartbeat()), asyncio.create_task(self._heed_signals(audit))]
         try:
             yield
         finally:
-            heart.cancel()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _heed_signals(self, audit: Audit) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                audit.stop(number.name)
+                self._console.say(f"{number.name}: the audit ends here")
+                break
+            await anyio.sleep(DRAIN_SECONDS + LEAVE_SECONDS)
+        self.summary(audit.to_json())
+        # A thread hangs in a call to the store. Every conclusion is a transaction of its own: as after a kill.
+        os._exit(audit.tally.exit_code)
 
     async def _heartbeat(self) -> None:
         while True:
@@ -77,6 +92,9 @@ class Teller:
         self._console.data(f"{how} of {fields['read']}{sample}, {fields['objects']} objects listed, {fields['run_id']}")
         if fields["drifted"] or fields["corrupted"]:
             self._console.data(f"{fields['drifted']} to be fetched again, {fields['corrupted']} quarantined")
+        if fields["stopped"]:
+            day = fields["whole_before"]
+            self._console.data(f"stopped by {fields['stopped']}: {f'whole before {day}' if day else 'no day is whole'}")
         if fields["versions_unknown"]:
             self._console.warn("versions were not looked at", "give these credentials s3:ListBucketVersions")
         if "repaired" in fields:

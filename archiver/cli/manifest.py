@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from archiver.cli.console import Console
-from archiver.errors import ArchiverError, ExitCode
+from archiver.errors import ExitCode
 
 if TYPE_CHECKING:
     from archiver.config import Config
@@ -58,42 +59,28 @@ def backup(console: Console, target: Path) -> ExitCode:
 
 
 def _tell(console: Console, kind: str, findings: Findings, words: str) -> ExitCode:
-    console.event(
-        kind,
-        sidecars=findings.sidecars,
-        restored=findings.restored,
-        known=findings.known,
-        problems=findings.problems,
-    )
+    console.event(kind, **asdict(findings))
     if not console.flags.json:
         console.data(words)
         for problem in findings.problems:
             console.data(problem)
-    return ExitCode.INTEGRITY if findings.problems else ExitCode.COMPLETE
+    return findings.exit_code
 
 
 async def _rebuild(config: Config) -> Findings:
-    import anyio
-
     from archiver.clock import SystemClock
     from archiver.rebuild import rebuild as rebuild_from
-    from archiver.rules.summary import Summary
-    from archiver.wiring import manifest_of, new_rebuild_id, store_of
+    from archiver.wiring import manifest_of, new_rebuild_id, noted, store_of
 
     clock = SystemClock()
-    async with manifest_of(config) as known, store_of(config) as store:
-        run_id = new_rebuild_id(clock)
-        await known.begin_run(run_id, clock.now())  # holds the lock: no run meanwhile
-        code = ExitCode.BUG
-        try:
-            findings = await rebuild_from(store, known, clock)
-            code = ExitCode.INTEGRITY if findings.problems else ExitCode.COMPLETE
-        except ArchiverError as error:
-            code = error.exit_code
-            raise
-        finally:
-            with anyio.CancelScope(shield=True):
-                await known.end_run(run_id, clock.now(), code, Summary(run_id).to_json())
+    async with (
+        manifest_of(config) as known,
+        store_of(config) as store,
+        noted(known, clock, new_rebuild_id(clock)) as note,
+    ):
+        findings = await rebuild_from(store, known, clock)
+        note.exit_code = findings.exit_code
+        note.tells = lambda: {"type": "rebuild", **asdict(findings)}
     return findings
 
 

@@ -5,7 +5,7 @@ The manifest is an index of the bucket that may be lost: nothing in it is the on
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -290,7 +290,7 @@ class Manifest(Protocol):
     def select(self, states: Sequence[State], ids: Sequence[str] = ()) -> AsyncIterator[Entry]:
         """Entries in one of ``states`` (and among ``ids``, if any are given), oldest first, streamed."""
 
-    def claims(self, day: date) -> AsyncIterator[Entry]:
+    def claims(self, day: date) -> AsyncGenerator[Entry, None]:
         """Entries of a UTC day that name an object of audio, in the order of its key, streamed."""
 
     def listed(self, day: date) -> AsyncIterator[Known]:

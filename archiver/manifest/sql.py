@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
@@ -294,7 +294,7 @@ class SqlManifest(Manifest):
                 return
             after = (entries[-1].created_at, entries[-1].recording_id)
 
-    async def claims(self, day: date) -> AsyncIterator[Entry]:
+    async def claims(self, day: date) -> AsyncGenerator[Entry, None]:
         """In pages, as ``select``."""
         after = ""
         while entries := await self._read(partial(reports.claims, day=day, after=after)):

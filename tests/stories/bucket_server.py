@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ class BucketServer:
 
     requests: list[tuple[str, str]] = field(default_factory=list)
     """Method and path, in order of arrival."""
+    held: str = ""
+    """Requests whose path ends so get no answer until this is empty again; nothing is held if it is."""
 
     def __enter__(self) -> BucketServer:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -41,6 +44,8 @@ class BucketServer:
 
         def remembering(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+            while self.held and environ["PATH_INFO"].endswith(self.held):
+                time.sleep(0.01)
             answer: Iterable[bytes] = app(environ, start_response)
             return answer
 

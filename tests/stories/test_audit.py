@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -300,6 +301,41 @@ def test_damage_is_mended_by_a_person(someone: Operator, destination: Destinatio
     assert someone.runs().exit_code == 0
     assert audit(someone, "--deep").exit_code == 0
     assert someone.archived() == someone.truth()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_an_audit_which_says_how_far_it_came(
+    number: signal.Signals, operator: NewOperator, new_bucket: Callable[[], Bucket]
+) -> None:
+    bucket = new_bucket()
+    someone = operator(World.generate(seed=74, recordings=12, days=3), bucket)
+    assert someone.runs().exit_code == 0
+    one, *_, last = sorted(key for key in bucket.objects() if key.endswith(".mp3"))
+    remove(bucket, one)
+    bucket.server.held = last
+    try:
+        process = someone.begins("audit", "--json")
+        process.until(lambda: [path for method, path in bucket.server.requests if method == "HEAD" and last in path])
+        process.until(lambda: one in process.out.read_text())
+        process.send_signal(number)
+        process.says("the audit ends here")
+    finally:
+        bucket.server.held = ""
+    stdout, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + number
+    summary = Result(process.returncode, stdout, "").events[-1]
+    assert summary["stopped"] == number.name
+    assert someone.days()[1] <= summary["whole_before"] <= someone.days()[3]
+    assert (summary["missing"], summary["drifted"]) == (1, 1), "what was concluded stays"
+    assert 0 < summary["read"] < 12
+    with sqlite3.connect(someone.manifest) as connection:
+        query = "SELECT exit_code, summary FROM runs WHERE run_id = ? AND ended_at IS NOT NULL"
+        exit_code, noted = connection.execute(query, [summary["run_id"]]).fetchone()
+    assert exit_code == 128 + number
+    assert json.loads(noted)["whole_before"] == summary["whole_before"]
+    assert sorted(states(someone).values()) == ["archived"] * 11 + ["discovered"]
+    assert audit(someone).exit_code == 5
 
 
 def test_the_shards_cover_everything_once(world: World, operator: NewOperator, directory: Directory) -> None:
