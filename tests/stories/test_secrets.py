@@ -43,8 +43,8 @@ def assert_clean(someone: Operator, *texts: str) -> None:
         OnAudio(HtmlPage()),
         OnAudio(CutTransfer(0.5)),
         OnAudio(Redirect("http://127.0.0.1:9/?X-Amz-Signature=elsewhere")),
-        OnListing(Status(401), page=2),
-        OnListing(Redirect("http://127.0.0.1:9/"), page=2),
+        OnListing(Status(401), "recordings", page=2),
+        OnListing(Redirect("http://127.0.0.1:9/"), "recordings", page=2),
     ],
     ids=lambda fault: "none" if fault is None else f"{type(fault.fault).__name__}{getattr(fault.fault, 'code', '')}",
 )
