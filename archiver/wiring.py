@@ -7,20 +7,24 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import anyio
+from anyio.to_thread import run_sync
 
 from archiver import __version__
 from archiver.budget import Budget
 from archiver.calls.lister import CallLister
 from archiver.calls.log import CallLog
-from archiver.clock import Clock
+from archiver.clock import Clock, SystemClock
 from archiver.config import Auth, BucketTarget, Config
 from archiver.custody import Custody
 from archiver.errors import ArchiverError, ExitCode, ManifestUnusable
+from archiver.manifest import sqlite
 from archiver.manifest.interface import Manifest
+from archiver.manifest.runlock import RunLock
 from archiver.manifest.sql import SqlManifest
 from archiver.model import Window
 from archiver.pipeline import Pipeline
@@ -29,6 +33,8 @@ from archiver.reporting import Reporter
 from archiver.rules import windows
 from archiver.rules.summary import Summary
 from archiver.runner import Plan, Run
+from archiver.scratch import ScratchDirectory
+from archiver.snapshots import Snapshots
 from archiver.source.voice_api import Tenant, VoiceApi
 from archiver.spool import Spool
 from archiver.store.directory import DirectoryStore
@@ -137,13 +143,70 @@ async def store_of(config: Config) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def manifest_of(config: Config, *, read_only: bool = False, existing: bool = False) -> AsyncIterator[SqlManifest]:
-    """The manifest, closed at the end. ManifestUnusable where there is none to read, or where it must exist."""
-    if (read_only or existing) and not config.manifest.path.exists():
-        raise ManifestUnusable(
-            f"there is no manifest at {config.manifest.path}", "archiver run makes one; archiver manifest rebuild too"
-        )
-    async with await SqlManifest.open(f"sqlite:///{quote(str(config.manifest.path))}", read_only=read_only) as manifest:
+    """The manifest, closed at the end. ManifestUnusable where there is none to read, or where it must exist.
+
+    With ``manifest.snapshot`` it is begun from the newest copy in the destination, where there is none here or an older
+    one, and what is written is saved there, now and then and at the end.
+    """
+    path = config.manifest.path
+    async with AsyncExitStack() as stack:
+        snapshots = None
+        if read_only:
+            await fetch_manifest(config)
+        elif config.manifest.snapshot:
+            snapshots = await stack.enter_async_context(snapshots_of(config))
+            await _begin_from(snapshots, path)
+        if (read_only or existing) and not path.exists():
+            hint = "archiver run makes one; archiver manifest rebuild too"
+            raise ManifestUnusable(f"there is no manifest at {path}", hint)
+        opened = await SqlManifest.open(f"sqlite:///{quote(str(path))}", read_only=read_only)
+        manifest = await stack.enter_async_context(opened)
+        if snapshots is not None:
+            await stack.enter_async_context(snapshots.saving(manifest, config.manifest.snapshot_every_seconds))
         yield manifest
+
+
+@asynccontextmanager
+async def snapshots_of(config: Config) -> AsyncIterator[Snapshots]:
+    """Copies of the manifest in the destination. Scratch for them is beside the manifest."""
+    path = config.manifest.path
+    scratch = ScratchDirectory(path.parent)
+    try:
+        sqlite.make_parents(path)
+        scratch.__enter__()
+    except OSError as error:
+        raise ManifestUnusable(f"{path.parent} cannot be used: {error.strerror}", "it must be writable") from None
+    try:
+        async with store_of(config) as store:
+            yield Snapshots(store, scratch, SystemClock(), SOFTWARE)
+    finally:
+        scratch.__exit__(None, None, None)
+
+
+async def fetch_manifest(config: Config) -> None:
+    """With ``manifest.snapshot``, see that there is a manifest to read, if there is one in the destination."""
+    if config.manifest.snapshot and not config.manifest.path.exists():
+        async with snapshots_of(config) as snapshots:
+            await _begin_from(snapshots, config.manifest.path)
+
+
+async def _begin_from(snapshots: Snapshots, path: Path) -> None:
+    """Bring the newest copy to ``path``, unless the manifest there comes from that very copy, or is in use.
+
+    One that is there and older is set aside beside it: what it alone knows, the bucket tells again.
+    """
+    lock = RunLock(path)
+    if not lock.take():
+        return  # a run holds it, and it is as new as can be
+    try:
+        above = sqlite.number_of(path)
+        if above is None or (found := await snapshots.fetch(above)) is None:
+            return  # what cannot be read is told by whoever opens it
+        number, database = found
+        await run_sync(sqlite.set_aside, path, path.with_name(f"{path.name}.superseded"))
+        await run_sync(sqlite.restore, path, database, number)
+    finally:
+        lock.release()
 
 
 def spool_of(config: Config) -> Spool:
@@ -196,6 +259,7 @@ async def rehearse(config: Config, request: Request, clock: Clock, reporter: Rep
     """A dry run: needs no lock, and makes no manifest where there is none."""
     async with AsyncExitStack() as stack:
         manifest = None
+        await fetch_manifest(config)
         if config.manifest.path.exists():
             manifest = await stack.enter_async_context(manifest_of(config, read_only=True))
         store = await stack.enter_async_context(store_of(config))

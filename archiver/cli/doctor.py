@@ -113,9 +113,10 @@ async def manifest_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode
     from archiver.clock import SystemClock
     from archiver.rules.windows import lost_at
     from archiver.store.interface import Check
-    from archiver.wiring import manifest_of
+    from archiver.wiring import fetch_manifest, manifest_of
 
     path = config.manifest.path
+    await fetch_manifest(config)
     if not path.exists():
         yield Check("manifest", True, f"none yet at {path}: the first run makes it"), ExitCode.DESTINATION
         return

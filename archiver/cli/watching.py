@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,9 @@ HEARTBEAT_SECONDS = 30.0
 DRAIN_SECONDS = 15.0
 """After the first signal, what is in flight may finish for so long."""
 LEAVE_SECONDS = 3.0
-"""After it was dropped, the process may take so long to end by itself: 19 s in all at most, within the promised 20."""
+"""After it was dropped, the run may take so long to end by itself: 19 s in all at most."""
+LAST_SECONDS = 19.5
+"""After the first signal the process is gone, whatever it still does (saving the manifest, say): 20 s are promised."""
 
 TALK = {
     "archived": (1, "{recording_id}: archived ({grade})"),
@@ -65,6 +68,7 @@ class Watcher:
         self._bar: Any = None
         self._listed = self._settled = self._size = self._windows = 0
         self._unheard = False
+        self._last: threading.Timer | None = None
         self.left_because: Counter[str] = Counter()
         """How many recordings were left for the next run, by reason."""
 
@@ -116,17 +120,21 @@ class Watcher:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Draw the bar meanwhile, on a terminal."""
-        if not self._console.live:
-            yield
-            return
-        from tqdm import tqdm
-
-        with tqdm(unit="rec", dynamic_ncols=True, leave=False, desc="archiving") as bar:
-            self._bar = bar
-            with self._console.talking_through(_above):
+        """Draw the bar meanwhile, on a terminal. At its end nothing cuts the process off any more."""
+        try:
+            if not self._console.live:
                 yield
-        self._bar = None
+                return
+            from tqdm import tqdm
+
+            with tqdm(unit="rec", dynamic_ncols=True, leave=False, desc="archiving") as bar:
+                self._bar = bar
+                with self._console.talking_through(_above):
+                    yield
+            self._bar = None
+        finally:
+            if self._last is not None:
+                self._last.cancel()
 
     async def heartbeat(self) -> None:
         """One line every 30 s where there is no bar; until cancelled."""
@@ -146,6 +154,7 @@ class Watcher:
                         run.drop()
                         continue
                     draining = True
+                    self._leave_in(LAST_SECONDS, run, ExitCode[number.name])
                     run.stop(number.name)
                     self._console.say(f"{number.name}: finishing what is in flight, {DRAIN_SECONDS:.0f} s at most")
                     tasks.start_soon(self._drain, run, ExitCode[number.name])
@@ -156,6 +165,15 @@ class Watcher:
         await anyio.sleep(LEAVE_SECONDS)
         with anyio.move_on_after(1):
             await run.account()
+        self._cut(run, code)
+
+    def _leave_in(self, seconds: float, run: Run, code: ExitCode) -> None:
+        """From a thread of its own: whatever holds up the end, it may be the event loop."""
+        self._last = threading.Timer(seconds, self._cut, (run, code))
+        self._last.daemon = True
+        self._last.start()
+
+    def _cut(self, run: Run, code: ExitCode) -> None:
         self._emit("summary", run.summary.to_json() | {"cut": True})
         # A thread hangs in a call to the store. What was written is durable, the rest is resumed: as after a kill.
         os._exit(code)

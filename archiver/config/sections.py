@@ -133,6 +133,10 @@ class ManifestConfig(Section):
 
     url: str = "sqlite:///var/lib/archiver/manifest.db"
     """sqlite:///ABSOLUTE/PATH. Three slashes are enough: the path is always absolute."""
+    snapshot: Flag = False
+    """Keep copies of it in the destination, and begin from the newest: for jobs that keep no disk."""
+    snapshot_every_seconds: Annotated[int, Field(strict=True, ge=1, le=86400)] = 300
+    """Seconds between copies while a command is at work; one more is made at its end."""
 
     @field_validator("url")
     @classmethod

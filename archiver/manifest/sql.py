@@ -334,8 +334,19 @@ class SqlManifest(Manifest):
         return await self._writer.do(check, Kind.ALONE)
 
     async def backup(self, target: Path) -> None:
-        """A consistent copy, mode 0600, also while others write. UsageInvalid if there is a file of that name."""
-        await self._writer.do(partial(sqlite.copy_to, target=target), Kind.ALONE)
+        """A consistent copy, mode 0600, over a connection of its own: whoever writes meanwhile does not wait for it.
+
+        UsageInvalid if there is a file of that name.
+        """
+        await anyio.to_thread.run_sync(sqlite.copy, self._path, target)
+
+    async def changes(self) -> int:
+        """Rows that were written through this object so far."""
+        return await self._read(lambda connection: sqlite.driver_connection(connection).total_changes)
+
+    async def note_snapshot(self, number: int) -> None:
+        """Keep the number of the snapshot that this manifest was last fetched from, or saved as."""
+        await self._write(partial(sqlite.note_number, number=number))
 
     async def _read(self, work: Work[T]) -> T:
         return await self._writer.do(work, Kind.READ)

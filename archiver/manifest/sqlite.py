@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -79,8 +79,7 @@ def prepare_file(path: Path, *, read_only: bool) -> None:
             if not path.is_file():
                 raise ManifestUnusable(f"there is no manifest at {path}", "it is made by the first `archiver run`")
             return
-        for parent in reversed([p for p in path.parents if not p.exists()]):
-            parent.mkdir(mode=0o700, exist_ok=True)
+        make_parents(path)
         if not path.exists():
             create_private(path)
     except FileExistsError:
@@ -90,6 +89,12 @@ def prepare_file(path: Path, *, read_only: bool) -> None:
             f"the manifest {path} cannot be opened or made: {error.strerror}",
             "the file and its directory must be accessible to this user",
         ) from None
+
+
+def make_parents(path: Path) -> None:
+    """Make the directories above ``path`` that are missing, 0700. Raises OSError."""
+    for parent in reversed([p for p in path.parents if not p.exists()]):
+        parent.mkdir(mode=0o700, exist_ok=True)
 
 
 def create_private(path: Path) -> None:
@@ -186,7 +191,48 @@ def self_check(connection: Connection) -> list[str]:
     return found
 
 
-def copy_to(connection: Connection, target: Path) -> None:
+def note_number(connection: Connection, number: int) -> None:
+    """Note the number of a snapshot: in the file's header, which every copy carries along."""
+    connection.exec_driver_sql(f"PRAGMA user_version = {number:d}")
+
+
+def number_of(path: Path) -> int | None:
+    """The number that was noted last, 0 if none was or there is no such file; None for what cannot be read."""
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error:
+        return None
+
+
+def set_aside(path: Path, target: Path) -> None:
+    """Copy what is there, if anything is, over what was set aside before."""
+    if path.exists():
+        target.unlink(missing_ok=True)
+        copy(path, target)
+
+
+def restore(path: Path, source: Path, number: int) -> None:
+    """Make the manifest at ``path`` say what the copy ``source`` says, and note its number.
+
+    Written page by page into a file that is there or made, never renamed over it: of the -wal beside it, and of who
+    reads meanwhile, SQLite takes care.
+    """
+    prepare_file(path, read_only=False)
+    try:
+        with (
+            closing(sqlite3.connect(source, isolation_level=None)) as copied,
+            closing(sqlite3.connect(path, isolation_level=None)) as made,
+        ):
+            copied.execute(f"PRAGMA user_version = {number:d}").close()
+            copied.backup(made)
+    except sqlite3.Error as error:
+        raise explain(error, path) from None
+
+
+def copy(path: Path, target: Path) -> None:
     """A consistent copy in one new file, mode 0600; UsageInvalid if there is a file already. No half copy stays."""
     try:
         create_private(target)
@@ -197,12 +243,12 @@ def copy_to(connection: Connection, target: Path) -> None:
             f"{target} cannot be made: {error.strerror}", "its directory must exist and be writable by this user"
         ) from None
     try:
-        copy = sqlite3.connect(target, isolation_level=None)
-        try:
-            driver_connection(connection).backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE").close()  # one file, complete without a -wal beside it
-        finally:
-            copy.close()
+        with (
+            closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(target, isolation_level=None)) as made,
+        ):
+            source.backup(made)
+            made.execute("PRAGMA journal_mode = DELETE").close()  # one file, complete without a -wal beside it
     except BaseException as error:
         target.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):

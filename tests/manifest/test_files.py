@@ -204,10 +204,10 @@ async def test_a_backup_is_complete_while_others_write_and_never_overwrites(
 async def test_a_backup_that_fails_leaves_no_half_copy(
     manifest: SqlManifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object) -> sqlite3.Connection:
+    def broken(*_: object, **__: object) -> sqlite3.Connection:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr("archiver.manifest.sqlite.driver_connection", broken)
+    monkeypatch.setattr("archiver.manifest.sqlite.sqlite3.connect", broken)
     with pytest.raises(ManifestUnusable):
         await manifest.backup(tmp_path / "backup.db")
     assert not (tmp_path / "backup.db").exists()
