@@ -7,11 +7,13 @@ PACKAGES := python3 python3-venv make
 S3_VENV := .venv-s3
 S3_STAMP := $(S3_VENV)/.installed
 CORPUS_STAMP := $(VENV)/.installed-corpus
+BENCH_STAMP := $(VENV)/.installed-bench
+RIG_PACKAGES := nginx-light aria2 curl wget
 SEED ?= 1
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 check corpus corpus-report bench-verify fuzz bench-memory bench-deadlines bench-reconcile format clean python
+.PHONY: help demo test test-s3 check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-reconcile format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -45,6 +47,22 @@ bench-verify: $(STAMP) ## CPU time of verification per file, by size and level
 
 fuzz: $(STAMP) ## mutants of real audio at the verifier, for SECONDS=600
 	@cd tests && ../$(BIN)/python -m audio.fuzz --seconds $(SECONDS)
+
+bench: $(BENCH_STAMP) rig ## this program beside rclone, curl, aria2, wget, s5cmd, boto3 on the same files: recordings/s, CPU, memory
+	@$(BIN)/python -m benchmarks.compare --plot docs/performance.svg
+
+bench-quick: $(BENCH_STAMP) rig ## the same with few recordings and two rounds, under two minutes
+	@$(BIN)/python -m benchmarks.compare --quick
+
+bench-clients: $(BENCH_STAMP) rig ## one GET and two puts a recording with each HTTP client that could do it
+	@$(BIN)/python -m benchmarks.clients
+
+# Names everything that is missing at once; only nginx is needed, peers that are not there are named and left out.
+rig:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; missing=; \
+	for program in nginx aria2c curl wget; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	test -z "$$missing" || echo "make: not found:$$missing. Debian, Ubuntu: apt-get install $(RIG_PACKAGES)" >&2; \
+	command -v nginx >/dev/null
 
 bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 256 MiB: peak memory
 	@$(BIN)/python -m benchmarks.runs memory
@@ -90,4 +108,8 @@ $(S3_STAMP): tests/s3/requirements.txt | python
 	@echo "setting up $(S3_VENV)" >&2
 	@test -x $(S3_VENV)/bin/python || $(PYTHON) -m venv $(S3_VENV)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(S3_VENV)/bin/python -m pip install --quiet --quiet --no-input -r $<
+	@touch $@
+
+$(BENCH_STAMP): $(STAMP)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[bench]'
 	@touch $@
