@@ -11,6 +11,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 RIG_PACKAGES := nginx-light aria2 curl wget
 SEED ?= 1
 SECONDS ?= 600
+MOMENTS ?= 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-s3 check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-reconcile format clean python
@@ -63,6 +64,10 @@ rig:
 	for program in nginx aria2c curl wget; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	test -z "$$missing" || echo "make: not found:$$missing. Debian, Ubuntu: apt-get install $(RIG_PACKAGES)" >&2; \
 	command -v nginx >/dev/null
+
+.PHONY: crash
+crash: $(STAMP) ## SIGKILL at every step and at MOMENTS=1000 random moments, recovery, independent check (SEED=1)
+	@$(BIN)/python -m tests.faults crash --moments $(MOMENTS) --seed $(SEED)
 
 bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 256 MiB: peak memory
 	@$(BIN)/python -m benchmarks.runs memory

@@ -236,6 +236,7 @@ async def run(
     async with manifest_of(config) as manifest, noted(manifest, clock, new_run_id(clock)) as note:
         note.tells = Summary(note.run_id).to_json
         async with store_of(config) as store, source_of(config, clock) as source, spool_of(config) as spool:
+            await store.sweep()
             custody = Custody(store, manifest, clock, note.run_id, config.source.base_url, SOFTWARE)
             verify = config.verify
             pipeline = Pipeline(source, spool, custody, verify.duration_tolerance_seconds, verify.level)

@@ -138,6 +138,9 @@ class DirectoryStore:
     async def leftovers(self) -> Sequence[str]:
         return await self._in_thread(self._leftovers)
 
+    async def sweep(self) -> None:
+        await self._in_thread(self._scratch.sweep)
+
     async def check(self) -> Sequence[Check]:
         try:
             return await self._in_thread(self._check)

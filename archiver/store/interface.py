@@ -169,6 +169,9 @@ class Store(Locks, Protocol):
     async def leftovers(self) -> Sequence[str]:
         """Names, for people, of what dead processes left in the store's own scratch; none where it has no scratch."""
 
+    async def sweep(self) -> None:
+        """Remove those leftovers, as a run does before anything else; nothing where there are none."""
+
     async def check(self) -> Sequence[Check]:
         """Pre-flight: reachable, writable create-only, read back equal. Leaves nothing behind that it can delete."""
 

@@ -122,6 +122,9 @@ class MemoryStore:
     async def leftovers(self) -> Sequence[str]:
         return ()
 
+    async def sweep(self) -> None:
+        """Nothing: there is no scratch."""
+
     async def check(self) -> Sequence[Check]:
         return [Check("destination", True, "objects are kept in memory and lost at the end of the process")]
 

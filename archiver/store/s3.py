@@ -184,6 +184,9 @@ class S3Store:
     async def leftovers(self) -> Sequence[str]:
         return ()
 
+    async def sweep(self) -> None:
+        """Nothing: this store has no scratch."""
+
     async def check(self) -> Sequence[Check]:
         """As the port promises. The probes below ``doctor/`` stay where deletion is denied, as it should be."""
         key = f"{self._prefix}doctor/probe-{secrets.token_hex(8)}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+from archiver.sandbox import OnAudio, ResetTransfer
 from tests.faults.checker import Violation
 from tests.faults.lab import Lab, directory_lab, s3_lab, small_world
 from tests.faults.launcher import Ended, Started
@@ -20,7 +21,6 @@ from tests.faults.steps import DieAt, Step, When, steps_of
 from tests.stories.bucket_server import BucketServer
 
 KILLED = -signal.SIGKILL
-ONCE = {"run begun", "windows closed", "run ended", "scratch left", "call part put", "call day noted"}
 
 
 @dataclass
@@ -76,6 +76,13 @@ def kill_at_random(lab: Lab, moments: int, seed: int, sweep: Sweep, *, longest: 
     sweep.note(f"{moments} random moments, seed {seed}", lab)
 
 
+def in_fifties(moments: int) -> Iterator[int]:
+    """How many of them in each lab: a world that is archived has nothing left to be killed in."""
+    while moments > 0:
+        yield min(50, moments)
+        moments -= 50
+
+
 def kill_after(started: Started, seconds: float) -> Ended:
     time.sleep(seconds)
     started.process.kill()
@@ -83,9 +90,13 @@ def kill_after(started: Started, seconds: float) -> Ended:
 
 
 @contextmanager
-def lab_for(destination: str, home: Path, server: BucketServer, seed: int, recordings: int = 4) -> Iterator[Lab]:
-    """A new lab with a small world, one recording of it damaged."""
+def lab_for(
+    destination: str, home: Path, server: BucketServer, seed: int, recordings: int = 4, *, trouble: bool = False
+) -> Iterator[Lab]:
+    """A new lab with a small world, one recording of it damaged; with ``trouble`` one transfer fails once."""
     world, bad = small_world(seed, recordings)
     made = directory_lab(home, world, bad) if destination == "directory" else s3_lab(home, world, server, bad)
     with made as lab:
+        if trouble:
+            lab.operator.sandbox.inject(OnAudio(ResetTransfer(times=1)))
         yield lab

@@ -20,7 +20,7 @@ def test_a_death_at_every_step(
     destination: str, step: Step, when: When, tmp_path: Path, bucket_server: BucketServer
 ) -> None:
     sweep = Sweep()
-    with lab_for(destination, tmp_path, bucket_server, seed=201) as lab:
+    with lab_for(destination, tmp_path, bucket_server, 201, trouble=step.name == "attempt noted") as lab:
         die_at(lab, step, when, destination, sweep)
     assert sweep.not_fired == [], "the kill did not fire: the case proves nothing"
     assert sweep.violations == []

@@ -252,6 +252,14 @@ async def test_nothing_is_left_over(store: Store) -> None:
     assert list(await store.leftovers()) == []
 
 
+async def test_a_sweep_leaves_what_is_alive(store: Store) -> None:
+    await store.sweep()
+    await put(store, KEY, AUDIO)
+    await store.sweep()
+    await put(store, "recordings/dt=2026-09-22/other.mp3", b"other")
+    assert await store.read(KEY, len(AUDIO)) == AUDIO
+
+
 async def test_a_download_replaces_what_the_file_held(store: Store, tmp_path: Path) -> None:
     await put(store, KEY, AUDIO)
     with (tmp_path / "copy").open("w+b") as file:

@@ -1,0 +1,68 @@
+"""``python -m tests.faults crash|…``: an attack at full length. The last line is one JSON object, which tells what was
+tried, what fired and what was violated; the exit code is 1 if anything was, or if too little fired.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.faults import crash
+from tests.stories.bucket_server import BucketServer
+
+Told = Mapping[str, Any]
+
+
+def crash_sweep(asked: argparse.Namespace, home: Path) -> Told:
+    """Every step, to both destinations; then so many random moments, in labs of fifty."""
+    sweep = crash.Sweep()
+    with BucketServer() as server:
+        for destination in ("directory", "s3"):
+            for number, (step, when) in enumerate(crash.cases(destination)):
+                where = home / f"{destination}-{number}"
+                trouble = step.name == "attempt noted"
+                with crash.lab_for(destination, where, server, asked.seed, trouble=trouble) as lab:
+                    crash.die_at(lab, step, when, destination, sweep)
+        at_steps = sweep.kills
+        for number, moments in enumerate(crash.in_fifties(asked.moments)):
+            destination = ("directory", "s3")[number % 2]
+            with crash.lab_for(destination, home / f"random-{number}", server, asked.seed + number, 120) as lab:
+                crash.kill_at_random(lab, moments, asked.seed + number, sweep)
+    return {
+        "cases": sweep.cases,
+        "kills_at_steps": at_steps,
+        "of_these_in_recovery": sweep.kills_in_recovery,
+        "random_moments": asked.moments,
+        "random_kills": sweep.kills - at_steps,
+        "not_fired": sweep.not_fired,
+        "violations": sweep.violations,
+    }
+
+
+ATTACKS: dict[str, Callable[[argparse.Namespace, Path], Told]] = {"crash": crash_sweep}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("attack", choices=ATTACKS)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--moments", type=int, default=1000)
+    asked = parser.parse_args()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="archiver-faults-") as home:
+        told = ATTACKS[asked.attack](asked, Path(home))
+    seconds = round(time.monotonic() - began, 1)
+    sys.stdout.write(json.dumps({"attack": asked.attack, "seed": asked.seed, "seconds": seconds, **told}) + "\n")
+    return 1 if told["violations"] or told.get("not_fired") else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
