@@ -16,7 +16,7 @@ Expected outcomes (a link that expired, audio that is gone, bytes that were reje
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import ClassVar
 
@@ -60,6 +60,25 @@ PRECEDENCE = (
 def first_of(codes: Iterable[ExitCode]) -> ExitCode:
     """The exit code where all of ``codes`` apply; COMPLETE where none does."""
     return min(codes, key=PRECEDENCE.index, default=ExitCode.COMPLETE)
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in ``error``: task groups raise groups of them."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from leaves(each)
+    else:
+        yield error
+
+
+def code_of(error: BaseException) -> ExitCode:
+    """What the process says to its scheduler if it ends with this."""
+    found = list(leaves(error))
+    known = [each.exit_code for each in found if isinstance(each, ArchiverError)]
+    if len(known) < len(found):
+        interrupted = all(isinstance(each, ArchiverError | KeyboardInterrupt) for each in found)
+        known.append(ExitCode.SIGINT if interrupted else ExitCode.BUG)
+    return first_of(known)
 
 
 class ArchiverError(Exception):

@@ -31,6 +31,8 @@ class Job:
     """Links under which the origin had no audio."""
     received: int = 0
     """Bytes of audio that arrived in its last turn."""
+    seconds: float = 0.0
+    """In transfer so far, without waiting."""
     refusals: int = 0
     """Links that the origin refused, in a row."""
     rejection: tuple[Finding, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -13,3 +15,20 @@ class Reporter(Protocol):
 
     def progress(self, *, listed: int, settled: int, size: int) -> None:
         """Recordings listed so far that need work, of them settled, and bytes of audio moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Everyone:
+    """Tells several reporters, in order."""
+
+    reporters: Sequence[Reporter]
+
+    def event(self, kind: str, /, **fields: object) -> None:
+        """The event, to each."""
+        for reporter in self.reporters:
+            reporter.event(kind, **fields)
+
+    def progress(self, *, listed: int, settled: int, size: int) -> None:
+        """The progress, to each."""
+        for reporter in self.reporters:
+            reporter.progress(listed=listed, settled=settled, size=size)

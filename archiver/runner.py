@@ -15,7 +15,7 @@ from archiver.calls.lister import CallLister
 from archiver.calls.log import CallLog
 from archiver.clock import Clock
 from archiver.deadline_queue import DeadlineQueue
-from archiver.errors import ArchiverError
+from archiver.errors import ArchiverError, ExitCode
 from archiver.job import Job
 from archiver.lister import Lister
 from archiver.manifest.interface import Change, Manifest
@@ -41,6 +41,15 @@ class Plan:
     concurrency: int
     attempts_per_recording: int
     lookback_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended."""
+
+    summary: Summary
+    fatal: ArchiverError | None
+    exit_code: ExitCode
 
 
 @dataclass(slots=True)
@@ -176,7 +185,9 @@ class Run:
                 self._listing.cancel()  # what was started goes on, its retries too; nothing new comes in
                 self._queue.done(job)
                 continue
+            begun = self.clock.monotonic()
             outcome = await self._archive(job)
+            job.seconds += self.clock.monotonic() - begun
             self.summary.bytes += job.received
             self.budget.moved(job.received)
             job.received = 0
@@ -190,22 +201,21 @@ class Run:
         except Exception as error:
             # A bug met by one recording must not cost the others their links: told, counted, exit code 1.
             self.summary.bugs += 1
-            self.reporter.event("bug", recording_id=job.entry.recording_id, error=error)
+            self._tell("bug", job, error=error)
             return Retry("bug", f"unexpected {type(error).__name__}", hopeless_now=True, own=False)
 
     async def _act(self, job: Job, outcome: Outcome) -> None:
-        recording_id = job.entry.recording_id
         match outcome:
             case Settled():
                 self._settle(job, outcome)
             case Retry():
                 await self._retry(job, outcome)
             case NeedsLink(reason):
-                self.reporter.event("link_stale", recording_id=recording_id, reason=reason)
+                self._tell("link_stale", job, reason=reason)
                 self._refresher.want(job)
             case FetchAgain(reasons):
                 words = "; ".join(str(reason) for reason in reasons)
-                self.reporter.event("fetch_again", recording_id=recording_id, reason=words)
+                self._tell("fetch_again", job, reason=words)
                 self._queue.put_back(job)
             case JudgeLater():
                 self._lister.defer(job)
@@ -213,20 +223,21 @@ class Run:
                 await self._leave(job, reason)
             case Clash(key):
                 self.summary.conflicts += 1
-                self.reporter.event("conflict", recording_id=recording_id, key=key)
+                self._tell("conflict", job, key=key)
                 await self._leave(job, f"the bucket holds other bytes under {key}")
 
     def _settle(self, job: Job, settled: Settled) -> None:
         entry = settled.entry
         self.summary.suspect += entry.grade == Grade.SUSPECT and not settled.adopted
-        self.reporter.event(
+        self._tell(
             "adopted" if settled.adopted else entry.state.value,
-            recording_id=entry.recording_id,
+            job,
             day=entry.day.isoformat(),
             grade=entry.grade,
             reason=entry.reason,
             reasons=[reason.code for reason in settled.reasons],
             bytes=entry.audio.size if entry.audio else 0,
+            seconds=round(job.seconds, 3),
         )
         self._finish(job)
 
@@ -237,7 +248,7 @@ class Run:
         spent = await self.manifest.note_attempt(
             recording_id, self.clock.now(), self.plan.run_id, failed.stage, failed.reason, counts=failed.own
         )
-        self.reporter.event("attempt_failed", recording_id=recording_id, stage=failed.stage, reason=failed.reason)
+        self._tell("attempt_failed", job, stage=failed.stage, reason=failed.reason)
         if failed.own and spent >= self.plan.attempts_per_recording:
             change = Change(reason=f"{spent} attempts failed, the last one: {failed.reason}")
             self._settle(job, Settled(await self.pipeline.custody.advance(job.entry, Event.GAVE_UP, change)))
@@ -256,8 +267,11 @@ class Run:
         """Leave a recording open for the next run, with the reason."""
         self._left.add(job.entry.recording_id)
         await self.manifest.note_waiting(job.entry.recording_id, reason)
-        self.reporter.event("left_open", recording_id=job.entry.recording_id, reason=reason)
+        self._tell("left_open", job, reason=reason)
         self._finish(job)
+
+    def _tell(self, kind: str, job: Job, **fields: object) -> None:
+        self.reporter.event(kind, recording_id=job.entry.recording_id, window=str(job.intake.window), **fields)
 
     def _finish(self, job: Job) -> None:
         self._done += 1

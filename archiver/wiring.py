@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -32,7 +32,7 @@ from archiver.rehearsal import Rehearsal
 from archiver.reporting import Reporter
 from archiver.rules import windows
 from archiver.rules.summary import Summary
-from archiver.runner import Plan, Run
+from archiver.runner import Ended, Plan, Run
 from archiver.scratch import ScratchDirectory
 from archiver.snapshots import Snapshots
 from archiver.source.voice_api import Tenant, VoiceApi
@@ -41,6 +41,10 @@ from archiver.store.directory import DirectoryStore
 from archiver.store.interface import Store
 from archiver.store.s3 import S3Store
 from archiver.store.s3_headers import Placing
+from archiver.telemetry.courier import Courier
+from archiver.telemetry.metrics import Metrics
+from archiver.telemetry.observation import Observation
+from archiver.telemetry.pings import Pinger
 
 SOFTWARE = f"recording-archiver {__version__}"
 
@@ -56,15 +60,6 @@ class Request:
     budget: Budget = field(default_factory=Budget)
     days: Sequence[date] = ()
     """These UTC days and no others, if there are any."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a run ended."""
-
-    summary: Summary
-    fatal: ArchiverError | None
-    exit_code: ExitCode
 
 
 @dataclass(slots=True)
@@ -222,19 +217,42 @@ def call_log_of(config: Config, store: Store) -> CallLog | None:
     return CallLog(store, config.limits.spool_dir, config.source.zone, copies=config.calls.parquet)
 
 
+def observation_of(config: Config, clock: Clock, reporter: Reporter) -> Observation:
+    """Who is told of a run besides ``reporter``."""
+    metrics, ping = config.metrics, config.ping
+    courier = Courier()
+    wanted = metrics.textfile is not None or metrics.pushgateway is not None
+    return Observation(
+        clock=clock,
+        reporter=reporter,
+        courier=courier,
+        pinger=Pinger(ping.url.get_secret_value(), ping.success_codes, courier) if ping.url is not None else None,
+        metrics=Metrics(metrics.archive or config.destination.url) if wanted else None,
+        textfile=metrics.textfile,
+        pushgateway=metrics.pushgateway,
+    )
+
+
 async def run(
     config: Config,
     request: Request,
     clock: Clock,
     reporter: Reporter,
     alongside: Callable[[Run], Coroutine[Any, Any, None]],
+    afterwards: Callable[[Manifest], Awaitable[None]] | None = None,
 ) -> Ended:
     """One run under the manifest's lock, noted there from begin to end.
 
-    ``alongside`` is run beside it (to watch for signals) and cancelled when it ends.
+    ``alongside`` is run beside it (to watch for signals) and cancelled when it ends; ``afterwards`` is given the
+    manifest once the end is noted, whatever the end.
     """
-    async with manifest_of(config) as manifest, noted(manifest, clock, new_run_id(clock)) as note:
+    async with AsyncExitStack() as stack:
+        manifest = await stack.enter_async_context(manifest_of(config))
+        if afterwards is not None:
+            stack.push_async_callback(_shielded, afterwards, manifest)
+        note = await stack.enter_async_context(noted(manifest, clock, new_run_id(clock)))
         note.tells = Summary(note.run_id).to_json
+        reporter.event("begun", run_id=note.run_id)
         async with store_of(config) as store, source_of(config, clock) as source, spool_of(config) as spool:
             await store.sweep()
             custody = Custody(store, manifest, clock, note.run_id, config.source.base_url, SOFTWARE)
@@ -254,6 +272,11 @@ async def run(
             summary = await work.execute(alongside)
         note.exit_code = summary.exit_code
         return Ended(summary, work.fatal, note.exit_code)
+
+
+async def _shielded(afterwards: Callable[[Manifest], Awaitable[None]], manifest: Manifest) -> None:
+    with anyio.CancelScope(shield=True):
+        await afterwards(manifest)
 
 
 async def rehearse(config: Config, request: Request, clock: Clock, reporter: Reporter) -> Ended:

@@ -10,7 +10,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,6 +21,7 @@ from archiver.cli.jsonline import json_line
 from archiver.cli.redaction import Redactor, printable
 
 if TYPE_CHECKING:
+    from archiver.cli.jsonlog import JsonLog
     from archiver.config import Loaded
 
 _LABELS = {"warning": "yellow", "error": "red"}
@@ -51,6 +53,7 @@ class Console:
         self.environ = environ
         self._redactor = Redactor()
         self._write_talk: Callable[[str], object] | None = None
+        self._context: dict[str, Any] = {}
 
     # stdout: data
 
@@ -110,11 +113,23 @@ class Console:
         """Never let this text through to stderr, as it is or encoded."""
         self._redactor.add(secret)
 
+    def bind(self, **context: Any) -> None:
+        """From here on every line of the JSON format carries this: the run, say."""
+        self._context.update(context)
+        self.__dict__.pop("json_log", None)
+
+    @cached_property
+    def json_log(self) -> JsonLog:
+        """Makes lines of the JSON format."""
+        from archiver.cli.jsonlog import JsonLog
+
+        return JsonLog(self._context)
+
     # manners
 
     @property
     def log_as_json(self) -> bool:
-        """True for ``--log-format json``. ``auto`` is text everywhere: people read the mails of cron, too."""
+        """True for ``--log-format json``, else ``log.format: json``. ``auto`` is text: people read cron's mails."""
         return self.flags.log_format == "json"
 
     @property
@@ -134,7 +149,7 @@ class Console:
         return click.style(text, fg=colour) if self.coloured(stream) else text
 
     def load_config(self, overrides: Mapping[str, Any] | None = None) -> Loaded:
-        """Read the configuration that the flags name; its token is concealed from here on, its warnings are said.
+        """Read the configuration that the flags name; its secrets are concealed from here on, its warnings are said.
 
         ``overrides`` are the command's own flags by dotted key (``{"limits.concurrency": 8}``), None for "not given".
         Raises ConfigInvalid.
@@ -143,16 +158,20 @@ class Console:
 
         loaded = load(self.flags.config, self.environ, overrides)
         self.conceal(loaded.config.source.token.get_secret_value())
+        if loaded.config.ping.url is not None:
+            self.conceal(loaded.config.ping.url.get_secret_value())
+        if self.flags.log_format == "auto":
+            self.flags = replace(self.flags, log_format=loaded.config.log.format.value)
         for warning in loaded.warnings:
             self.warn(warning)
         return loaded
 
     def _talk(self, level: str, text: str, hint: str, fields: Mapping[str, Any]) -> None:
         if self.log_as_json:
-            from archiver.cli.logs import log_line
             from archiver.clock import SystemClock
 
-            self.put(log_line(SystemClock().now(), level, text, {**({"hint": hint} if hint else {}), **fields}))
+            fields = {**({"hint": hint} if hint else {}), **fields}
+            self.put(self.json_log.line(SystemClock().now(), level, text, fields))
             return
         label = f"{self.paint(level, _LABELS[level])}: " if level in _LABELS else ""
         self.put(f"{label}{printable(text)}")

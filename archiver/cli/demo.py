@@ -16,8 +16,8 @@ from archiver.errors import ExitCode, UsageInvalid
 if TYPE_CHECKING:
     from archiver.config import Config
     from archiver.manifest.interface import Entry
+    from archiver.runner import Ended
     from archiver.sandbox import DemoStory, Sandbox
-    from archiver.wiring import Ended
 
 _CONFIG = """\
 # Written by archiver demo: the sandbox provider's address and token. Both end with it.

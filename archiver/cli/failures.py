@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -11,7 +10,7 @@ import click
 
 from archiver.cli.console import Console, OutputClosed
 from archiver.cli.redaction import printable
-from archiver.errors import PRECEDENCE, ArchiverError, ConfigInvalid, ExitCode
+from archiver.errors import PRECEDENCE, ArchiverError, ConfigInvalid, ExitCode, leaves
 
 SIGPIPE = 141
 """What a shell reports of a program whose reader went away."""
@@ -20,16 +19,16 @@ _EXPECTED = (ArchiverError, click.ClickException, click.Abort, KeyboardInterrupt
 
 def report(console: Console, error: BaseException) -> int:
     """Say on stderr what happened; the exit code for it."""
-    leaves = list(_leaves(error))
-    unexpected = [leaf for leaf in leaves if not isinstance(leaf, _EXPECTED)]
-    known = [leaf for leaf in leaves if isinstance(leaf, ArchiverError)]
+    found = list(leaves(error))
+    unexpected = [leaf for leaf in found if not isinstance(leaf, _EXPECTED)]
+    known = [leaf for leaf in found if isinstance(leaf, ArchiverError)]
     if console.flags.debug and (unexpected or known):
         console.put(printable("".join(traceback.format_exception(error)).rstrip()))
     if unexpected:
         return _bug(console, unexpected[0])
     if known:
         return _failure(console, min(known, key=_rank))
-    match leaves[0]:
+    match found[0]:
         case click.exceptions.NoArgsIsHelpError() as asked:
             console.put(asked.format_message())
             return ExitCode.USAGE
@@ -86,15 +85,6 @@ def _where(trace: TracebackType | None) -> str:
         return ""
     file = Path(frames[-1].filename).relative_to(package.parent)
     return f" at {file}:{frames[-1].lineno}"
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """Task groups raise groups: what is inside counts."""
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
 
 
 def _rank(error: ArchiverError) -> int:

@@ -60,7 +60,7 @@ class _Handler(logging.Handler):
                 traceback = logging.Formatter().formatException(record.exc_info)
         if self._console.log_as_json:
             extra = {"traceback": traceback} if traceback else {}
-            return log_line(at, level, record.getMessage(), {**fields, **extra})
+            return self._console.json_log.line(at, level, record.getMessage(), {**fields, **extra})
         pairs = " ".join(f"{key}={_word(value)}" for key, value in as_json(fields).items())
         painted = self._console.paint(level, _COLOURS[level]) if level in _COLOURS else level
         text = printable(f"{record.getMessage()} {pairs}".rstrip()).replace("\n", "\\n")
@@ -84,12 +84,6 @@ def logging_to(console: Console) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         own.setLevel(before)
-
-
-def log_line(at: datetime, level: str, event: str, fields: dict[str, Any]) -> str:
-    """The JSON form of a line: ``ts``, ``level``, ``event``, then the fields."""
-    head = {"ts": at.isoformat(timespec="milliseconds"), "level": level, "event": event}
-    return json_line({**head, **{key: value for key, value in fields.items() if key not in head}})
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from archiver.cli.watching import Watcher
     from archiver.config import Config
     from archiver.rules.summary import Summary
-    from archiver.wiring import Ended, Request
+    from archiver.runner import Ended
+    from archiver.wiring import Request
 
 REASONS = 5
 """Reasons for what was left, at most: the commonest."""
@@ -70,8 +72,13 @@ async def archive(watcher: Watcher, config: Config, request: Request) -> Ended:
     from archiver import wiring
     from archiver.clock import SystemClock
 
+    clock = SystemClock()
+    watched = wiring.observation_of(config, clock, watcher)
+    work = partial(
+        wiring.run, config, request, clock, watched.everyone, watcher.alongside, afterwards=watched.take_stock
+    )
     with watcher.shown():
-        return await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
+        return await watched.over(work)
 
 
 async def rehearse(watcher: Watcher, config: Config, request: Request) -> Ended:

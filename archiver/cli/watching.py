@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ LAST_SECONDS = 19.5
 """After the first signal the process is gone, whatever it still does (saving the manifest, say): 20 s are promised."""
 
 TALK = {
+    "begun": (1, "run {run_id} begins"),
     "archived": (1, "{recording_id}: archived ({grade})"),
     "adopted": (1, "{recording_id}: found in the bucket, adopted"),
     "quarantined": (0, "{recording_id}: quarantined: {reasons}"),
@@ -55,6 +56,7 @@ TALK = {
     "forgotten": (-1, "{recording_id}: the source forgot it before it was archived"),
     "would": (1, "{recording_id}: {reason}"),
     "listing_stopped": (-1, "listing stopped: {unlisted} further windows were not tried"),
+    "not_told": (-1, "{receiver} was not told: {reason}"),
     "bug": (-1, "{recording_id}: unexpected {error} (a bug: please report)"),
 }
 """From which verbosity an event is talked about, and how."""
@@ -79,14 +81,16 @@ class Watcher:
             name: type(value).__name__ if isinstance(value, Exception) else value for name, value in fields.items()
         }
         self._emit(kind, shown)
+        if kind == "begun":
+            self._console.bind(run_id=fields["run_id"])
         if kind == "window":
             self._windows += 1
             self._draw()
         verbosity, words = TALK.get(kind, (1, f"{{recording_id}}: {kind}"))
         if self._console.flags.verbosity >= verbosity:
             texts = {name: ", ".join(v) if isinstance(v, list) else v for name, v in shown.items()}
-            tell = self._console.warn if verbosity < 0 else self._console.say
-            tell(words.format_map(_Blank(texts)))
+            tell: Callable[..., None] = self._console.warn if verbosity < 0 else self._console.say
+            tell(words.format_map(_Blank(texts)), type=kind, **shown)
         if kind == "left_open":
             self.left_because[str(fields["reason"])] += 1
         error = fields.get("error")

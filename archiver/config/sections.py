@@ -191,6 +191,43 @@ class CallsConfig(Section):
         return wanted
 
 
+class LogFormat(StrEnum):
+    """The form of the lines on stderr."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogConfig(Section):
+    """What is said on stderr."""
+
+    format: LogFormat = LogFormat.AUTO
+    """Form of the lines on stderr: text, or json (one object a line, with run, window and recording id); auto is
+    text. The flag --log-format counts more."""
+
+
+class MetricsConfig(Section):
+    """Metrics for Prometheus, told at the end of every run."""
+
+    textfile: Annotated[Path, AfterValidator(values.textfile)] | None = None
+    """Absolute path of a file NAME.prom in the directory of node_exporter's textfile collector; null: none."""
+    pushgateway: Annotated[str, AfterValidator(values.web_root)] | None = None
+    """Root of a Pushgateway: http://HOST:9091; null: none."""
+    archive: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Value of the label archive, which tells several archives apart; null: the destination's URL."""
+
+
+class PingConfig(Section):
+    """A watchdog in the manner of healthchecks, which raises the alarm when a run fails or does not come."""
+
+    url: Annotated[SecretStr, AfterValidator(values.ping_url)] | None = None
+    """URL of the check, a secret: asked with /start at the start, as it is after success, with /EXIT-CODE otherwise;
+    null: none."""
+    success_codes: tuple[Annotated[int, Field(strict=True, ge=0, le=255)], ...] = (0,)
+    """Exit codes that are told as success; 3 and 13 (worth running again) may be wanted among them."""
+
+
 class LimitsConfig(Section):
     """How much is used at once."""
 
@@ -226,3 +263,6 @@ class Config(Section):
     verify: VerifyConfig = Field(default_factory=VerifyConfig)
     calls: CallsConfig = Field(default_factory=CallsConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    log: LogConfig = Field(default_factory=LogConfig)
+    metrics: MetricsConfig = Field(default_factory=MetricsConfig)
+    ping: PingConfig = Field(default_factory=PingConfig)

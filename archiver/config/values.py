@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from pydantic import SecretStr
+
 from archiver.config.problems import did_you_mean
 from archiver.rules.origin import is_loopback
 
@@ -66,6 +68,28 @@ def endpoint_url(text: str) -> str:
     if parts.path.strip("/"):
         raise ValueError("must not have a path: the bucket belongs into destination.url")
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def web_root(text: str) -> str:
+    """The root of a service of one's own, http or https, without a slash at its end."""
+    parts = _web_url(text)
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def ping_url(secret: SecretStr) -> SecretStr:
+    """The URL of a check. Whoever knows it can say that all is well: it must not travel in the clear."""
+    text = secret.get_secret_value()
+    parts = _web_url(text)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must be https: who can read it can say that all is well")
+    return SecretStr(text.rstrip("/"))
+
+
+def textfile(path: Path) -> Path:
+    """A file that node_exporter's textfile collector takes note of."""
+    if path.suffix != ".prom":
+        raise ValueError("must end in .prom: node_exporter reads no other file")
+    return absolute_path(path)
 
 
 def zone_name(text: str) -> str:
