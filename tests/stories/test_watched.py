@@ -15,7 +15,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from archiver.sandbox import CutObject, OnAudio, OnListing, Status, World
+from archiver.sandbox import CutObject, NoAudioYet, OnAudio, OnListing, Status, World
 from archiver.telemetry import observation
 from tests.stories.conftest import NewOperator
 from tests.stories.operator import Destination, Operator, Result
@@ -49,6 +49,14 @@ def trouble(*, seed: int) -> World:
     world = World.generate(seed=seed, recordings=10, days=1)
     victim = max(world.recordings(), key=lambda recording: recording.duration)
     world.replace(victim.evolve(faults=(CutObject(0.5),)))
+    return world
+
+
+def waiting(*, seed: int) -> World:
+    """Four recordings of a day, whose audio is still to come."""
+    world = World.generate(seed=seed, recordings=4, days=1)
+    for each in world.recordings():
+        world.replace(each.evolve(faults=(NoAudioYet(),)))
     return world
 
 
@@ -91,9 +99,8 @@ def test_metrics_say_what_the_summary_says(operator: NewOperator, directory: Des
 def test_an_open_recording_is_told_with_the_time_that_is_left(
     operator: NewOperator, directory: Destination, receive: Any
 ) -> None:
-    someone, receiver = operator(World.generate(seed=82, recordings=4, days=1), directory), receive()
-    someone.sandbox.inject(OnAudio(Status(500)))
-    assert watched(someone, receiver, "--max-duration", "2s").exit_code == 3
+    someone, receiver = operator(waiting(seed=82), directory), receive()
+    assert watched(someone, receiver).exit_code == 3
     found = samples((someone.home / "archiver.prom").read_text())
     assert found["archiver_recordings_total", "discovered"] == 4
     assert found["archiver_oldest_open_seconds", ""] > 0
@@ -225,9 +232,8 @@ def test_the_ping_url_is_a_secret_in_the_configuration(operator: NewOperator, di
 
 
 def test_every_metric_is_documented_with_its_type(operator: NewOperator, directory: Destination, receive: Any) -> None:
-    someone = operator(World.generate(seed=93, recordings=3, days=1), directory)
-    someone.sandbox.inject(OnAudio(Status(500, times=100)))
-    assert watched(someone, receive(), "--max-duration", "1s").exit_code == 3
+    someone = operator(waiting(seed=93), directory)
+    assert watched(someone, receive()).exit_code == 3
     told = {
         family.name: family.type
         for family in text_string_to_metric_families((someone.home / "archiver.prom").read_text())
