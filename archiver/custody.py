@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from archiver.clock import Clock
+from archiver.keeping import Demand, Keeper
 from archiver.manifest.interface import Change, Entry, Manifest
-from archiver.model import AudioFacts, Call, Digest, Recording, StoredObject, TransferFacts, Verdict
+from archiver.model import AudioFacts, Call, Digest, Protection, Recording, StoredObject, TransferFacts, Verdict
 from archiver.outcomes import Clash, Settled
 from archiver.rules import call_facts, keys, sidecar
+from archiver.rules.hold import Subject
 from archiver.rules.lifecycle import Event, State
 from archiver.spool import FetchedAudio
 from archiver.store.body import Document
@@ -68,6 +71,7 @@ class Custody:
     run_id: str
     source: str
     software: str
+    keeper: Keeper
 
     async def advance(self, entry: Entry, event: Event, change: Change) -> Entry:
         """The entry after ``event``; if another run was faster, the entry as that one left it."""
@@ -84,21 +88,24 @@ class Custody:
         """Put accepted audio, note it as stored with the sidecar to come, and seal it."""
         audio = exhibit.audio
         key = keys.audio_key(entry.recording_id, entry.day, exhibit.facts.extension)
-        outcome = await self._put_audio(key, exhibit)
+        demand = self.keeper.of_recording(exhibit.recording)
+        outcome = await self._put_audio(key, exhibit, demand)
         if isinstance(outcome, Conflict):
             return Clash(key)
+        kept = demand.kept(outcome.stored)
         change = Change(
             grade=exhibit.verdict.grade.value,
             audio=outcome.stored,
             sha512=audio.sha512,
             content=exhibit.facts.audio_digest,
-            draft=self._document(exhibit, outcome.stored),
+            draft=self._document(exhibit, outcome.stored, kept),
             detail={"reasons": [reason.code for reason in exhibit.verdict.reasons]},
+            **demand.columns(outcome.stored),
         )
         sealed = await self.seal(await self.advance(entry, Event.UPLOADED, change))
         if isinstance(sealed, Clash):
             return sealed
-        return Settled(sealed.entry, exhibit.verdict.reasons)
+        return Settled(sealed.entry, (*exhibit.verdict.reasons, *demand.unclear))
 
     async def seal(self, entry: Entry) -> Settled | Clash:
         """Write the sidecar of stored audio, last."""
@@ -107,7 +114,8 @@ class Custody:
         if entry.draft is None or entry.audio is None or entry.audio.digest is None:
             raise ValueError(f"recording {entry.recording_id} is stored without a sidecar to seal it with")
         key = keys.sidecar_key(entry.recording_id, entry.day)
-        stored = await self._put_document(key, entry.draft, entry.recording_id, entry.audio.digest)
+        protection = self.keeper.protection(entry.retention, entry.matters)
+        stored = await self._put_document(key, entry.draft, entry.recording_id, entry.audio.digest, protection)
         if stored is None:
             return Clash(key)
         return Settled(await self.advance(entry, Event.SEALED, Change(sidecar=stored)))
@@ -123,17 +131,20 @@ class Custody:
     async def quarantine(self, entry: Entry, exhibit: Exhibit) -> Settled | Clash:
         """Put rejected bytes with the document that says why, beside whatever was rejected of it before."""
         verdict, audio = exhibit.verdict, exhibit.audio
+        demand = self.keeper.of_quarantine(exhibit.recording)
         key = ""
         for again in ("", audio.sha256.hex[:12]):
             key, document_key = keys.quarantine_keys(entry.recording_id, entry.day, exhibit.facts.extension, again)
             before = await self._seal_at(document_key)
             if before is not None and before.audio.digest != audio.sha256:
                 continue  # rejected before with other bytes, which stay as they are
-            outcome = await self._put_audio(key, exhibit)
+            outcome = await self._put_audio(key, exhibit, demand)
             if isinstance(outcome, Conflict):
                 continue
-            document = self._document(exhibit, outcome.stored)
-            stored = await self._put_document(document_key, document, entry.recording_id, audio.sha256)
+            document = self._document(exhibit, outcome.stored, demand.kept(outcome.stored))
+            stored = await self._put_document(
+                document_key, document, entry.recording_id, audio.sha256, outcome.stored.protection
+            )
             if stored is None:
                 continue
             change = Change(
@@ -144,6 +155,7 @@ class Custody:
                 content=exhibit.facts.audio_digest,
                 sidecar=stored,
                 detail={"reasons": [reason.code for reason in verdict.reasons]},
+                **demand.columns(outcome.stored),
             )
             return Settled(await self.advance(entry, Event.REJECTED, change), verdict.reasons)
         return Clash(key)
@@ -162,6 +174,7 @@ class Custody:
                 sha512=seal.sha512,
                 content=seal.content,
                 detail={"adopted": True},
+                **await self._held(seal),
             )
             stored = await self.advance(entry, Event.UPLOADED, change)
             if stored.state is State.STORED:
@@ -180,22 +193,35 @@ class Custody:
                     content=seal.content,
                     sidecar=seal.document,
                     detail={"adopted": True, "reasons": list(seal.reasons)},
+                    **await self._held(seal),
                 )
                 return Settled(await self.advance(entry, Event.REJECTED, change), adopted=True)
         return None
 
-    async def _put_audio(self, key: str, exhibit: Exhibit) -> PutOutcome:
-        return await self.store.put_new(key, exhibit.audio, exhibit.audio.sha256, exhibit.facts.mediatype)
+    async def _held(self, seal: sidecar.Seal) -> dict[str, Any]:
+        """Columns of what holds adopted audio, after every open matter that covers it has taken hold of it."""
+        matters = self.keeper.matters(Subject(seal.recording_id, seal.created_at, seal.duration, seal.row))
+        for key in (seal.audio.key, seal.document.key) if matters else ():
+            await self.store.hold(key, None, on=True)
+        columns: dict[str, Any] = {"matters": matters}
+        if seal.kept is not None:
+            columns |= {"retention": seal.kept.retention, "retention_class": seal.kept.retention_class}
+        return columns
+
+    async def _put_audio(self, key: str, exhibit: Exhibit, demand: Demand) -> PutOutcome:
+        retention = demand.assignment.retention if demand.assignment else None
+        protection = self.keeper.protection(retention, demand.matters)
+        return await self.store.put_new(key, exhibit.audio, exhibit.audio.sha256, exhibit.facts.mediatype, protection)
 
     async def _put_document(
-        self, key: str, content: bytes, recording_id: str, audio_digest: Digest
+        self, key: str, content: bytes, recording_id: str, audio_digest: Digest, protection: Protection | None
     ) -> StoredObject | None:
         """The sidecar as it lies in the bucket; None if the key holds something that does not speak of this audio.
 
         One written by another run differs in run id and time, and seals the same audio just as well.
         """
         document = Document(content)
-        outcome = await self.store.put_new(key, document, document.digest, sidecar.MEDIATYPE)
+        outcome = await self.store.put_new(key, document, document.digest, sidecar.MEDIATYPE, protection)
         if not isinstance(outcome, Conflict):
             return outcome.stored
         seal = await self._seal_at(key)
@@ -226,7 +252,7 @@ class Custody:
         except ValueError:
             return None  # not ours, or damaged: it vouches for nothing
 
-    def _document(self, exhibit: Exhibit, stored: StoredObject) -> bytes:
+    def _document(self, exhibit: Exhibit, stored: StoredObject, kept: sidecar.Kept | None) -> bytes:
         return sidecar.build(
             exhibit.recording,
             stored,
@@ -235,5 +261,6 @@ class Custody:
             exhibit.facts,
             exhibit.verdict,
             sidecar.Provenance(self.run_id, self.clock.now(), self.source, self.software),
+            kept=kept,
             call=call_facts.by_key(exhibit.call, exhibit.recording.row) if exhibit.call else None,
         )

@@ -17,6 +17,7 @@ from archiver.clock import Clock
 from archiver.deadline_queue import DeadlineQueue
 from archiver.errors import ArchiverError, ExitCode
 from archiver.job import Job
+from archiver.keeping import UNCLEAR
 from archiver.lister import Lister
 from archiver.manifest.interface import Change, Manifest
 from archiver.model import Grade, Window
@@ -229,6 +230,7 @@ class Run:
     def _settle(self, job: Job, settled: Settled) -> None:
         entry = settled.entry
         self.summary.suspect += entry.grade == Grade.SUSPECT and not settled.adopted
+        self.summary.retention_unclear += any(reason.code == UNCLEAR for reason in settled.reasons)
         self._tell(
             "adopted" if settled.adopted else entry.state.value,
             job,

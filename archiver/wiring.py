@@ -22,10 +22,12 @@ from archiver.clock import Clock, SystemClock
 from archiver.config import Auth, BucketTarget, Config
 from archiver.custody import Custody
 from archiver.errors import ArchiverError, ExitCode, ManifestUnusable
+from archiver.keeping import Keeper, KeepingStore
 from archiver.manifest import sqlite
 from archiver.manifest.interface import Manifest
 from archiver.manifest.runlock import RunLock
 from archiver.manifest.sql import SqlManifest
+from archiver.matters import read_orders
 from archiver.model import Window
 from archiver.pipeline import Pipeline
 from archiver.rehearsal import Rehearsal
@@ -134,6 +136,11 @@ async def store_of(config: Config) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.aclose()
+
+
+async def keeper_of(config: Config, store: Store, clock: Clock) -> Keeper:
+    """The retention policy, and the matters that the bucket holds orders of."""
+    return Keeper(clock, config.retention.policy, await read_orders(store))
 
 
 @asynccontextmanager
@@ -253,9 +260,11 @@ async def run(
         note = await stack.enter_async_context(noted(manifest, clock, new_run_id(clock)))
         note.tells = Summary(note.run_id).to_json
         reporter.event("begun", run_id=note.run_id)
-        async with store_of(config) as store, source_of(config, clock) as source, spool_of(config) as spool:
-            await store.sweep()
-            custody = Custody(store, manifest, clock, note.run_id, config.source.base_url, SOFTWARE)
+        async with store_of(config) as bare, source_of(config, clock) as source, spool_of(config) as spool:
+            await bare.sweep()
+            keeper = await keeper_of(config, bare, clock)
+            store = KeepingStore(bare, keeper, manifest)
+            custody = Custody(store, manifest, clock, note.run_id, config.source.base_url, SOFTWARE, keeper)
             verify = config.verify
             pipeline = Pipeline(source, spool, custody, verify.duration_tolerance_seconds, verify.level)
             plan = Plan(

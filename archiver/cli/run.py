@@ -123,6 +123,7 @@ def troubles(summary: Summary) -> list[str]:
     """What else a person should know, a line each."""
     told = {
         "are suspect: archived and flagged": summary.suspect,
+        "are kept for the longest time, since their rows lack what retention.rules ask for": summary.retention_unclear,
         "puts met other bytes under their key: nothing was overwritten": summary.conflicts,
         "rows could not be read": summary.rows_unreadable,
         "rows are used without a field that could not be read": summary.rows_odd,

@@ -29,6 +29,8 @@ class Given:
     value: Any
     origin: Origin
     items: tuple[Origin, ...] = ()
+    places: Mapping[tuple[str, ...], Origin] = field(default_factory=dict)
+    """Of what lies inside a value that has keys of its own: by the way to it."""
 
 
 @dataclass(slots=True)
@@ -155,12 +157,25 @@ class _Walk:
 
     def _given(self, node: yaml.Node, key: str) -> Given:
         origin = self._at(node)
+        if fields.has_keys_inside(key) and isinstance(node, yaml.CollectionNode):
+            places: dict[tuple[str, ...], Origin] = {}
+            return Given(self._tree(node, key, (), places), origin, places=places)
         if isinstance(node, yaml.SequenceNode) and node.tag == _LIST:
             items = tuple(self._at(each) for each in node.value)
             return Given([self.scalar(each, key) for each in node.value], origin, items)
         names: list[str] = []
         value = self.scalar(node, key, names)
         return Given(value, replace(origin, variables=tuple(names)))
+
+    def _tree(self, node: yaml.Node, key: str, way: tuple[str, ...], places: dict[tuple[str, ...], Origin]) -> Any:
+        """Mappings and lists of any shape, down to scalars; the places of all are noted."""
+        places[way] = self._at(node)
+        if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
+            pairs = self._pairs(node, key)
+            return {name: self._tree(value, key, (*way, name), places) for name, _, value in pairs}
+        if isinstance(node, yaml.SequenceNode) and node.tag == _LIST:
+            return [self._tree(each, key, (*way, str(number)), places) for number, each in enumerate(node.value)]
+        return self.scalar(node, key)
 
     def _pairs(self, node: yaml.MappingNode, section: str) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
         seen: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
@@ -56,6 +57,21 @@ def from_text(key: str, text: str) -> tuple[Any, bool]:
     if kinds & {int, float, bool, tuple}:
         return None, True
     return text, False
+
+
+@cache
+def has_keys_inside(key: str) -> bool:
+    """True for a value that is itself made of keys or of such things: classes, rules."""
+    return any(_is_structured(kind) for kind in _leaves(keys()[key].annotation))
+
+
+def _is_structured(kind: Any) -> bool:
+    return isinstance(kind, type) and (issubclass(kind, BaseModel | Mapping))
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    outer, parts = get_origin(annotation), get_args(annotation)
+    return [annotation if outer is None else outer, *(leaf for part in parts for leaf in _leaves(part))]
 
 
 def _kinds(annotation: Any) -> list[Any]:

@@ -65,6 +65,8 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
     broken = {problem.key for problem in problems} | (written.unreadable if written else set())
     _read_token(given, broken, problems)
     config = _checked(given, written, broken, problems)
+    if config is not None:
+        problems += _contradictions(config, given)
     if config is None or problems:
         raise ConfigInvalid(in_reading_order(problems), "config.example.yaml shows every key; archiver config schema")
     known, default = fields.keys(), Origin(Precedence.DEFAULT, "")
@@ -174,6 +176,20 @@ def _checked(
     return None
 
 
+def _contradictions(config: Config, given: Mapping[str, Given]) -> list[Problem]:
+    """What only two sections together tell."""
+    kept = config.retention
+    if kept.classes and not kept.accept_unenforced and isinstance(config.destination.target, values.DirectoryTarget):
+        what = "a directory cannot lock: choose a bucket, or set retention.accept_unenforced: true"
+        return [Problem(given["retention.classes"].origin, "retention.classes", what)]
+    return []
+
+
+def _is_field(error: Any) -> bool:
+    """True where the place in the error names a field, rather than a branch of a union."""
+    return error["type"] in {"missing", "extra_forbidden"}
+
+
 def _problem(key: str, rest: list[str], error: Any, value: Given | None, written: Document | None) -> Problem:
     if value is None:
         section = key.partition(".")[0]
@@ -184,6 +200,11 @@ def _problem(key: str, rest: list[str], error: Any, value: Given | None, written
         if key == _TOKEN:
             what += ": token: ${NAME}, or token_file: /path"
         return Problem(origin, key, what)
+    if value.places and rest:
+        way = tuple(part for part in rest if part != "[key]")
+        reached = next(way[:end] for end in range(len(way), -1, -1) if way[:end] in value.places)
+        inside = [f"[{part}]" if part.isdigit() else f".{shown_key(part)}" for part in (reached, way)[_is_field(error)]]
+        return Problem(value.places[reached], f"{key}{''.join(inside)}", in_our_words(error, None))
     if rest and rest[0].isdigit():
         item = int(rest[0])
         if item < len(value.items):

@@ -15,6 +15,9 @@ SHOWN = 60
 _LONGEST_KEY = 64
 _WORDS = {
     "missing": "is required",
+    "extra_forbidden": "unknown key",
+    "dict_type": "must be keys with values",
+    "model_type": "must be keys with values",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",

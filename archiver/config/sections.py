@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -24,6 +22,8 @@ from pydantic import (
 )
 
 from archiver.config import values
+from archiver.config.base import Flag, Seconds, Section
+from archiver.config.retention import RetentionConfig
 from archiver.rules.verdict import Level
 
 MIB = 1024 * 1024
@@ -31,8 +31,6 @@ MIB = 1024 * 1024
 AbsolutePath = Annotated[Path, AfterValidator(values.absolute_path)]
 AudioHost = Annotated[str, AfterValidator(values.audio_host)]
 AudioNetwork = Annotated[str, AfterValidator(values.audio_network)]
-Flag = Annotated[bool, Field(strict=True)]
-Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class Auth(StrEnum):
@@ -40,14 +38,6 @@ class Auth(StrEnum):
 
     BEARER = "bearer"
     QUERY = "query"
-
-
-class Section(BaseModel):
-    """Frozen; unknown keys are errors; no message repeats a value."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, validate_default=True
-    )
 
 
 class SourceConfig(Section):
@@ -262,6 +252,7 @@ class Config(Section):
     windows: WindowsConfig = Field(default_factory=WindowsConfig)
     verify: VerifyConfig = Field(default_factory=VerifyConfig)
     calls: CallsConfig = Field(default_factory=CallsConfig)
+    retention: RetentionConfig = Field(default_factory=RetentionConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     metrics: MetricsConfig = Field(default_factory=MetricsConfig)

@@ -23,6 +23,10 @@ SNAPSHOTS = "manifest"
 _SNAPSHOT = re.compile(rf"{SNAPSHOTS}/snapshot-([0-9]{{8}})\.(?:db\.gz|json)")
 CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
 """A part of a day's call log, or its Parquet copy."""
+HOLDS = "holds"
+MATTER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+_ORDER = re.compile(rf"{HOLDS}/({MATTER.pattern})/order-([0-9]{{4,9}})\.json")
+_DAY_DOCUMENT = re.compile(r"(?:calls|calls-parquet|periods|reconciliations)/dt=([0-9]{4}-[0-9]{2}-[0-9]{2})/.+")
 _AMENDMENT = re.compile(
     rf"({RECORDINGS}/dt=[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}/[A-Za-z0-9_-]+)\.amendment-([0-9]{{4,9}})\.json"
 )
@@ -98,6 +102,33 @@ def call_part_of(key: str) -> tuple[date, int] | None:
 def call_copy_of(key: str) -> tuple[date, int] | None:
     """Day and number of the Parquet copy that lies under a key; None if it is not one."""
     return _numbered(key, call_copy_key)
+
+
+def orders_prefix(matter: str | None = None) -> str:
+    """Under which the orders of a matter, or of all, lie."""
+    return f"{HOLDS}/" if matter is None else f"{HOLDS}/{matter}/"
+
+
+def order_key(matter: str, number: int) -> str:
+    """The key of an order of a matter: numbered from 1. ValueError for a matter that cannot be a key."""
+    if not MATTER.fullmatch(matter):
+        raise ValueError("a matter is named by 1 to 64 letters, digits, dots, hyphens and underscores")
+    return f"{orders_prefix(matter)}order-{number:04d}.json"
+
+
+def order_of(key: str) -> tuple[str, int] | None:
+    """Matter and number of the order that lies under a key; None if it is not one."""
+    named = _ORDER.fullmatch(key)
+    return None if named is None else (named[1], int(named[2]))
+
+
+def document_day(key: str) -> date | None:
+    """The day of a document that speaks of a whole day: a call log, a statement; None for anything else."""
+    named = _DAY_DOCUMENT.fullmatch(key)
+    try:
+        return date.fromisoformat(named[1]) if named else None
+    except ValueError:
+        return None
 
 
 def snapshot_keys(number: int) -> tuple[str, str]:

@@ -49,6 +49,8 @@ class Summary:
     links_refreshed: int = 0
     suspect: int = 0
     """Among ``archived``: with warnings."""
+    retention_unclear: int = 0
+    """Among ``archived``: kept as long as the longest class, because the row lacks what a retention rule asks for."""
     left: int = 0
     """Among ``pending``: for a reason of their own (no audio yet, attempts failed), not because the run was stopped."""
     forgotten: int = 0

@@ -28,7 +28,7 @@ from anyio.to_thread import run_sync
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
-from archiver.errors import ArchiverError, StoreFailed
+from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
 from archiver.model import Digest, Protection, Retention, StoredObject
 from archiver.store.interface import (
     AlreadyThere,
@@ -56,7 +56,7 @@ from archiver.store.s3_errors import (
     translated,
 )
 from archiver.store.s3_headers import Placing, arguments, protection_in, put_headers
-from archiver.store.s3_locks import NOT_HELD_HINT, ObjectLocks
+from archiver.store.s3_locks import NO_LOCK_HINT, NOT_HELD_HINT, ObjectLocks
 from archiver.store.s3_versions import VersionPages, folded
 
 if TYPE_CHECKING:
@@ -249,6 +249,8 @@ class S3Store:
             self._reached = True
             if code_of(error) in BUSY:
                 return None
+            if protection is not None and code_of(error) == "InvalidRequest":
+                raise DestinationUnusable(f"{self.location} takes no object under a lock", NO_LOCK_HINT) from None
             if code_of(error) not in REFUSED:
                 raise
             held = self._head(key, client)

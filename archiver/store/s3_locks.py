@@ -24,6 +24,7 @@ NOT_HELD_HINT = (
     "run `archiver doctor`; the bucket needs Object Lock, and the credentials s3:GetObjectRetention and"
     " s3:GetObjectLegalHold to see it"
 )
+NO_LOCK_HINT = "switch on versioning and Object Lock for the bucket, or leave retention.classes empty"
 _GONE = ABSENT | {"NoSuchVersion", "MethodNotAllowed", "405"}
 """Of a HEAD: a mark of deletion answers 405."""
 

@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, BinaryIO
 
@@ -19,7 +20,7 @@ import pytest
 from anyio.to_thread import run_sync
 
 from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
-from archiver.model import StoredObject
+from archiver.model import Protection, Retention, RetentionMode, StoredObject
 from archiver.store.body import Document
 from archiver.store.interface import AlreadyThere, Check, Conflict, Created
 from archiver.store.s3 import MAX_PUT_BYTES, S3Store
@@ -575,3 +576,42 @@ async def test_the_doctor_stops_at_a_bucket_that_does_not_answer(store: S3Store,
     assert not check.passed
     assert check.remedy
     assert "PUT" not in server.methods
+
+
+async def test_a_bucket_that_takes_no_lock_is_not_usable(server: Server, store: S3Store) -> None:
+    server.says("PUT", refusal(400, "InvalidRequest"))
+    held = Protection(Retention(RetentionMode.GOVERNANCE, datetime(2099, 1, 1, tzinfo=UTC)))
+    with pytest.raises(DestinationUnusable, match="under a lock"):
+        await store.put_new(KEY, BODY, DIGEST, "audio/mpeg", held)
+
+
+async def test_a_lock_that_is_not_there_afterwards_is_no_success(server: Server, store: S3Store) -> None:
+    held = Protection(Retention(RetentionMode.GOVERNANCE, datetime(2099, 1, 1, tzinfo=UTC)))
+    stored = {"x-amz-checksum-sha256": checksum(AUDIO), "Content-Length": str(len(AUDIO))}
+    server.says("PUT", Answer(200, {"x-amz-checksum-sha256": checksum(AUDIO)}))
+    server.says("HEAD", Answer(200, stored))
+    with pytest.raises(StoreFailed, match="does not lock"):
+        await store.put_new(KEY, BODY, DIGEST, "audio/mpeg", held)
+    sent = server.requests[0][2]
+    assert sent["x-amz-object-lock-mode"] == "GOVERNANCE"
+    assert sent["x-amz-object-lock-retain-until-date"] == "2099-01-01T00:00:00Z"
+    assert sent["x-amz-sdk-checksum-algorithm"] == "SHA256"
+    shorter = {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2098-12-31T00:00:00Z"}
+    server.says("HEAD", Answer(200, stored | shorter))
+    with pytest.raises(StoreFailed, match="does not lock"):
+        await store.put_new(KEY, BODY, DIGEST, "audio/mpeg", held)
+    server.says("HEAD", Answer(200, stored | shorter | {"x-amz-object-lock-retain-until-date": "2099-01-01T00:00:00Z"}))
+    outcome = await store.put_new(KEY, BODY, DIGEST, "audio/mpeg", held)
+    assert outcome.stored.protection == held
+
+
+async def test_every_request_names_the_expected_owner(server: Server) -> None:
+    store = S3Store("acme-voice", region="eu-west-1", endpoint_url=server.url, placing=Placing(bucket_owner="1" * 12))
+    server.says("PUT", Answer(200, {"x-amz-checksum-sha256": checksum(AUDIO)}))
+    server.says("HEAD", Answer(404))
+    server.says("GET", refusal(404, "NoSuchKey"))
+    await store.put_new(KEY, BODY, DIGEST, "audio/mpeg")
+    assert await store.head(KEY) is None
+    assert await store.read(KEY, 10) is None
+    assert {headers.get("x-amz-expected-bucket-owner") for _, _, headers, _ in server.requests} == {"1" * 12}
+    await store.aclose()
