@@ -17,9 +17,10 @@ from anyio.abc import TaskGroup
 
 from archiver.clock import Clock
 from archiver.errors import ArchiverError, DestinationUnusable, ExitCode, StoreFailed
-from archiver.inspection import Inspected, Inspector, strays
+from archiver.inspection import Inspected, Inspector, lost_its_sidecar_alone, strays
 from archiver.manifest.interface import Change, Entry, Manifest
 from archiver.reporting import Reporter
+from archiver.reseal import Resealer
 from archiver.rules import audit, keys, sidecar
 from archiver.rules.audit import Difference, Kind, Share
 from archiver.rules.lifecycle import Event
@@ -70,6 +71,8 @@ class Tally:
     findings: Counter[Kind] = field(default_factory=Counter)
     drifted: dict[str, date] = field(default_factory=dict)
     """Recordings to be fetched again, with their days."""
+    unsealed: dict[str, date] = field(default_factory=dict)
+    """Recordings whose new sidecar is drafted, with their days: the next run writes it."""
     corrupted: int = 0
     unreadable: int = 0
     """Objects that the store did not hand out."""
@@ -97,6 +100,7 @@ class Tally:
             "read": self.read,
             **{kind.value: self.findings[kind] for kind in Kind},
             "drifted": len(self.drifted),
+            "unsealed": len(self.unsealed),
             "corrupted": self.corrupted,
             "unreadable": self.unreadable,
             "versions_unknown": self.versions_unknown,
@@ -146,6 +150,7 @@ class Audit:
     order: Order
     store: Store
     manifest: Manifest
+    resealer: Resealer
     clock: Clock
     reporter: Reporter
     tally: Tally = field(default_factory=Tally)
@@ -244,11 +249,17 @@ class Audit:
         kinds = {difference.kind for difference in inspected.differences}
         event = audit.event_for(entry.state, kinds)
         if event and not self.order.dry_run:
+            draft = None
+            if event is Event.DRIFTED and lost_its_sidecar_alone(entry, inspected.differences):
+                draft = await self.resealer.draft(entry, self.order.run_id)
+                event = Event.DRIFTED if draft is None else Event.UNSEALED
             reason = "audit: " + "; ".join(f"{each.key}: {each.reason}" for each in inspected.differences)
-            change = Change(reason=reason, detail={"audit": sorted(kinds)})
+            change = Change(reason=reason, draft=draft, detail={"audit": sorted(kinds)})
             entry = await self._advance(entry, event, change)
         if event is Event.DRIFTED:
             self.tally.drifted[entry.recording_id] = entry.day
+        elif event is Event.UNSEALED:
+            self.tally.unsealed[entry.recording_id] = entry.day
         self.tally.corrupted += event is Event.CORRUPTED
         for difference in inspected.differences:
             self._tell(entry, difference)

@@ -138,6 +138,12 @@ def strays(entry: Entry | None, objects: Objects) -> Iterator[Difference]:
             yield Difference(Kind.EXTRA, key, f"sealed, but {entry.state} without it in the manifest")
 
 
+def lost_its_sidecar_alone(entry: Entry, differences: Sequence[Difference]) -> bool:
+    """True if of a sealed recording nothing is missing but the sidecar."""
+    missing = {difference.key for difference in differences if difference.kind is Kind.MISSING}
+    return entry.state is State.ARCHIVED and entry.sidecar is not None and missing == {entry.sidecar.key}
+
+
 def misstatement(entry: Entry, key: str, content: bytes) -> str:
     """Where a sidecar does not speak of the recording and audio that the manifest has; empty if it does."""
     try:

@@ -15,6 +15,7 @@ from archiver.audit import Audit, Order
 from archiver.clock import SystemClock
 from archiver.manifest.sql import SqlManifest
 from archiver.model import Digest, StoredObject
+from archiver.reseal import Resealer
 from archiver.rules import keys, sidecar
 from archiver.rules.audit import Share
 from archiver.store.interface import KeyHistory
@@ -60,7 +61,7 @@ class MadeUp(MemoryStore):
 
     async def read(self, key: str, limit: int) -> bytes | None:
         audio = key.replace(keys.SIDECAR_SUFFIX, ".mp3")
-        return json.dumps({"archive": archive_of(audio), "attachments": [{"body": {}}]}).encode()
+        return json.dumps({"archive": archive_of(audio), "attachments": [{"purpose": "source row", "body": {}}]}).encode()
 
 
 def archive_of(audio: str) -> dict[str, object]:
@@ -79,6 +80,7 @@ def archive_of(audio: str) -> dict[str, object]:
         "version_id": None,
         "grade": "verified",
         "reasons": [],
+        "retention": None,
     }
 
 
@@ -98,8 +100,8 @@ async def fill(path: Path, recordings: int, per_day: int) -> None:
         rows.append((f"r{number:07}", str(at)[:19], str(at.date()), audio, SIZE, str(DIGEST), document, SIZE))
     with sqlite3.connect(path) as connection:
         connection.executemany(
-            "INSERT INTO recordings (id, created_at, day, state, attempts, reason, audio_key, audio_size, audio_digest,"
-            " sidecar_key, sidecar_size) VALUES (?, ?, ?, 'archived', 0, '', ?, ?, ?, ?, ?)",
+            "INSERT INTO recordings (id, created_at, day, late, state, attempts, reason, audio_key, audio_size, audio_digest,"
+            " sidecar_key, sidecar_size) VALUES (?, ?, ?, 0, 'archived', 0, '', ?, ?, ?, ?, ?)",
             rows,
         )
     connection.close()
@@ -110,7 +112,8 @@ async def peak_of(path: Path, recordings: int, per_day: int) -> int:
     await fill(path, recordings, per_day)
     async with await SqlManifest.open(f"sqlite:///{path}") as manifest:
         order = Order("audit-1", Share(), deep=True)
-        audit = Audit(order, MadeUp(recordings, per_day), manifest, SystemClock(), Quiet())
+        store, clock = MadeUp(recordings, per_day), SystemClock()
+        audit = Audit(order, store, manifest, Resealer(store, manifest, clock, "", ""), clock, Quiet())
         tracemalloc.start()
         try:
             tally = await audit.perform()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--seed", metavar="TEXT", help="Chooses the sample, and is told at the end. Default: a new one.")
 @click.option("--shard", type=ShardOf(), metavar="N/T", default="1/1", help="The Nth of T parts by id: 1/30.")
 @click.option("--deep", is_flag=True, help="Read the audio; do not believe the checksums that the bucket keeps.")
-@click.option("--repair", is_flag=True, help="Afterwards run over the days of what is missing, to fetch it again.")
+@click.option("--repair", is_flag=True, help="Afterwards run over the days of what is missing, to bring it back.")
 @click.option("--dry-run", is_flag=True, help="Only tell; change no recording's state.")
 @click.pass_obj
 def audit(
@@ -31,7 +31,8 @@ def audit(
 ) -> ExitCode:
     """Check the bucket against the manifest, both ways: missing, extra, size, digest, sidecar, version, orphan.
 
-    Missing recordings become discovered, so that the next run fetches them again; damaged ones become quarantined.
+    Missing recordings become discovered, so that the next run fetches them again; those that lost their sidecar alone
+    become stored, with a new one drafted that the next run writes; damaged ones become quarantined.
     Nothing in the bucket is deleted or overwritten. Exit code 5 if anything was found. It may be stopped at any point
     (exit codes 130, 143); the summary says how far it came.
     """
@@ -51,7 +52,7 @@ def audit(
     code = tally.exit_code
     if repair and not tally.stopped:
         fields |= {"repaired": 0, "not_repaired": tally.corrupted}
-        if tally.drifted:
+        if tally.drifted or tally.unsealed:
             code = anyio.run(mend, console, loaded.config, tally, fields)
     teller.summary(fields)
     return code
@@ -61,7 +62,8 @@ async def perform(config: Config, order: Order, teller: Teller) -> Audit:
     """One audit under the manifest's lock, noted there from begin to end."""
     from archiver.audit import Audit
     from archiver.clock import SystemClock
-    from archiver.wiring import manifest_of, new_audit_id, noted, store_of
+    from archiver.reseal import Resealer
+    from archiver.wiring import SOFTWARE, manifest_of, new_audit_id, noted, store_of
 
     clock = SystemClock()
     async with (
@@ -69,7 +71,8 @@ async def perform(config: Config, order: Order, teller: Teller) -> Audit:
         store_of(config) as store,
         noted(manifest, clock, new_audit_id(clock)) as note,
     ):
-        work = Audit(replace(order, run_id=note.run_id), store, manifest, clock, teller)
+        resealer = Resealer(store, manifest, clock, config.source.base_url, SOFTWARE)
+        work = Audit(replace(order, run_id=note.run_id), store, manifest, resealer, clock, teller)
         note.tells = lambda: {"type": "audit", **work.to_json()}
         async with teller.attending(work):
             note.exit_code = (await work.perform()).exit_code

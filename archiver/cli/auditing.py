@@ -90,8 +90,9 @@ class Teller:
         how = "bytes read" if fields["deep"] else "digests compared"
         sample = "" if fields["sample"] == 1 else f" (a sample of {fields['sample']:.4g}, seed {fields['seed']})"
         self._console.data(f"{how} of {fields['read']}{sample}, {fields['objects']} objects listed, {fields['run_id']}")
-        if fields["drifted"] or fields["corrupted"]:
-            self._console.data(f"{fields['drifted']} to be fetched again, {fields['corrupted']} quarantined")
+        if fields["drifted"] or fields["unsealed"] or fields["corrupted"]:
+            again = f"{fields['drifted']} to be fetched again, {fields['unsealed']} to be sealed again"
+            self._console.data(f"{again}, {fields['corrupted']} quarantined")
         if fields["stopped"]:
             day = fields["whole_before"]
             self._console.data(f"stopped by {fields['stopped']}: {f'whole before {day}' if day else 'no day is whole'}")
@@ -102,25 +103,26 @@ class Teller:
 
 
 async def mend(console: Console, config: Config, tally: Tally, fields: dict[str, Any]) -> ExitCode:
-    """A run over the days of what has drifted; its outcome goes into ``fields``. What is not archived then is told."""
+    """A run over the days of what is missing; its outcome goes into ``fields``. What is not archived then is told."""
     from archiver import wiring
     from archiver.clock import SystemClock
 
     watcher = Watcher(console)
-    request = wiring.Request(days=tuple(sorted(set(tally.drifted.values()))))
+    missing = tally.drifted | tally.unsealed
+    request = wiring.Request(days=tuple(sorted(set(missing.values()))))
     with watcher.shown():
         ended = await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
     console.event("repair_run", **{name: value for name, value in ended.summary.to_json().items() if name != "type"})
     if ended.fatal is not None:
         console.error(ended.fatal.fact, ended.fatal.hint)
     repaired = 0
-    for recording_id, state, reason in await _ends(config, sorted(tally.drifted)):
+    for recording_id, state, reason in await _ends(config, sorted(missing)):
         if state == "archived":
             repaired += 1
             continue
         console.event("not_repaired", recording_id=recording_id, state=state, reason=reason)
         console.warn(f"{recording_id}: not repaired, {state}: {reason or 'to be tried again'}")
-    fields |= {"repaired": repaired, "not_repaired": len(tally.drifted) - repaired + tally.corrupted}
+    fields |= {"repaired": repaired, "not_repaired": len(missing) - repaired + tally.corrupted}
     return ended.exit_code if ended.exit_code in WORSE else ExitCode.INTEGRITY
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from archiver.model import Digest, Recording, Retention, StoredObject, Window
+from archiver.model import Digest, Recording, Retention, Row, StoredObject, Window
 from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import Event, Observation, State
 from archiver.rules.period import Filed, Standing
@@ -201,6 +201,9 @@ class Manifest(Protocol):
 
     async def entries(self, recording_ids: Sequence[str]) -> dict[str, Entry]:
         """The entries of those ids that are known."""
+
+    async def source_row(self, recording_id: str) -> Row:
+        """A recording's row as the source last sent it; empty where none is known."""
 
     async def advance(
         self, recording_id: str, expected: State, event: Event, at: datetime, run_id: str | None, change: Change

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select
 from archiver.manifest.interface import Entry
 from archiver.manifest.schema import events, recordings
 from archiver.model import Digest, Retention, RetentionMode, StoredObject
+from archiver.model import Row as SourceRow
 from archiver.rules.lifecycle import Observation, State
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ ENTRY = tuple(recordings.c[name] for name in _COLUMNS)
 """The columns of an entry, in the order ``entry_of`` takes them; a select may add others behind them."""
 
 _ONE = select(*ENTRY).where(recordings.c.id == bindparam("wanted"))
+_ROW = select(recordings.c.source_row).where(recordings.c.id == bindparam("wanted"))
 _MANY = select(*ENTRY).where(recordings.c.id.in_(bindparam("wanted", expanding=True)))
 
 ADD_EVENT = insert(events).inline()
@@ -120,6 +122,12 @@ def one_entry(connection: Connection, recording_id: str) -> Entry | None:
     """The entry of an id, or None."""
     row = connection.execute(_ONE, {"wanted": recording_id}).first()
     return None if row is None else entry_of(row)
+
+
+def source_row(connection: Connection, recording_id: str) -> SourceRow:
+    """Its row as the source last sent it; empty where none is known."""
+    found: SourceRow | None = connection.execute(_ROW, {"wanted": recording_id}).scalar()
+    return found or {}
 
 
 def some_entries(connection: Connection, recording_ids: Sequence[str]) -> dict[str, Entry]:

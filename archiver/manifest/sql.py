@@ -42,10 +42,10 @@ from archiver.manifest.interface import (
     RunRecord,
     WindowRecord,
 )
-from archiver.manifest.rows import chunks, some_entries
+from archiver.manifest.rows import chunks, some_entries, source_row
 from archiver.manifest.runlock import RunLock
 from archiver.manifest.writer import Kind, Work, Writer
-from archiver.model import Digest, Recording, Window
+from archiver.model import Digest, Recording, Row, Window
 from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import Event, State, next_state
 from archiver.rules.period import Filed, Standing
@@ -188,6 +188,9 @@ class SqlManifest(Manifest):
         for piece in chunks(recording_ids):
             found |= await self._read(partial(some_entries, recording_ids=piece))
         return found
+
+    async def source_row(self, recording_id: str) -> Row:
+        return await self._read(partial(source_row, recording_id=recording_id))
 
     async def advance(
         self, recording_id: str, expected: State, event: Event, at: datetime, run_id: str | None, change: Change

@@ -38,6 +38,7 @@ class Event(StrEnum):
     SEALED = "sealed"  # stored -> archived
     GAVE_UP = "gave_up"  # discovered, stored -> failed
     DRIFTED = "drifted"  # stored, archived -> discovered
+    UNSEALED = "unsealed"  # archived -> stored
     CORRUPTED = "corrupted"  # stored, archived -> quarantined
     EXPIRED = "expired"  # archived -> expired
     REQUEUED = "requeued"  # skipped, quarantined, unavailable, failed -> discovered
@@ -63,6 +64,7 @@ TRANSITIONS: dict[tuple[State | None, Event], State] = {
     (State.STORED, Event.DRIFTED): State.DISCOVERED,
     (State.STORED, Event.CORRUPTED): State.QUARANTINED,
     (State.ARCHIVED, Event.DRIFTED): State.DISCOVERED,
+    (State.ARCHIVED, Event.UNSEALED): State.STORED,
     (State.ARCHIVED, Event.CORRUPTED): State.QUARANTINED,
     (State.ARCHIVED, Event.EXPIRED): State.EXPIRED,
     (State.SKIPPED, Event.REQUEUED): State.DISCOVERED,

@@ -84,14 +84,17 @@ def build(
     recording: Recording,
     audio: StoredObject,
     sha512: Digest,
-    transfer: TransferFacts,
+    transfer: TransferFacts | None,
     facts: AudioFacts,
     verdict: Verdict,
     provenance: Provenance,
     kept: Kept | None = None,
     call: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The document as it is put: indented UTF-8 JSON with a final newline. ``call`` is of ``rules.call_facts``."""
+    """The document as it is put: indented UTF-8 JSON with a final newline. ``call`` is of ``rules.call_facts``.
+
+    ``transfer`` is None where the first sidecar was lost, and this one is made from what is left.
+    """
     document = {
         "vcon": VCON_SYNTAX,
         "uuid": str(vcon_uuid(recording.id, provenance.source)),
@@ -121,6 +124,7 @@ def build(
             "archived_at": provenance.at.isoformat(),
             "software": provenance.software,
             "retention": None if kept is None else _kept(kept),
+            "reconstructed": transfer is None,
         },
     }
     try:
@@ -214,7 +218,7 @@ def _attachment(purpose: str, start: str, body: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _probe(facts: AudioFacts, transfer: TransferFacts) -> dict[str, Any]:
+def _probe(facts: AudioFacts, transfer: TransferFacts | None) -> dict[str, Any]:
     return _analysis(
         "audio facts",
         {
@@ -229,15 +233,19 @@ def _probe(facts: AudioFacts, transfer: TransferFacts) -> dict[str, Any]:
             "findings": _findings(facts.findings),
             "proofs": _findings(facts.proofs),
             "details": dict(facts.details),
-            "transfer": {
-                "received": transfer.received,
-                "content_length": transfer.content_length,
-                "completeness": transfer.completeness.value,
-                "content_type": transfer.content_type,
-                "origin_digests": [str(digest) for digest in transfer.origin_digests],
-            },
+            "transfer": None if transfer is None else _transfer(transfer),
         },
     )
+
+
+def _transfer(transfer: TransferFacts) -> dict[str, Any]:
+    return {
+        "received": transfer.received,
+        "content_length": transfer.content_length,
+        "completeness": transfer.completeness.value,
+        "content_type": transfer.content_type,
+        "origin_digests": [str(digest) for digest in transfer.origin_digests],
+    }
 
 
 def _verdict(verdict: Verdict, recording: Recording) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from archiver.model import BadRow, Call, Link, Recording, Row
+from archiver.rules.numbers import number_of
 from archiver.rules.presign import deadline_of
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -54,8 +55,8 @@ def read_recording(raw: Mapping[str, Any], zone: tzinfo) -> tuple[Recording | No
         duration=duration or None,  # zero seconds is no reference either
         link=Link(audio, deadline_of(audio)) if isinstance(audio, str) and audio else None,
         row=row,
-        call_from=_number(raw.get("call_from")),
-        call_to=_number(raw.get("call_to")),
+        call_from=number_of(raw.get("call_from")),
+        call_to=number_of(raw.get("call_to")),
     ), problems
 
 
@@ -161,10 +162,3 @@ def _identifier(value: object) -> str | None:
     except UnicodeEncodeError:  # a lone surrogate, which neither a database nor a key can hold
         return None
     return value
-
-
-def _number(value: object) -> str | None:
-    """A party as the report names it: digits as a rule; webhooks send integers."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip().lstrip("+") or None if isinstance(value, str) else None

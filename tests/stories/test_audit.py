@@ -93,25 +93,76 @@ def test_an_untouched_archive(words: tuple[str, ...], someone: Operator, destina
     assert someone.types("status", "--max-age", "1h").exit_code == 0
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["audio", "sidecar"])
-def test_an_object_deleted_drifts_and_the_next_run_brings_it_back(
-    which: int, someone: Operator, destination: Destination
-) -> None:
-    pair = keys_of(someone)
-    remove(destination, pair[which])
+def test_audio_deleted_drifts_and_the_next_run_brings_it_back(someone: Operator, destination: Destination) -> None:
+    key, _ = keys_of(someone)
+    remove(destination, key)
 
     result = audit(someone)
 
     assert result.exit_code == 5
-    assert found(result)["missing"] == {pair[which]}
+    assert found(result)["missing"] == {key}
     victim = sorted(someone.truth())[0]
     assert states(someone)[victim] == "discovered"
     assert last_event(someone, victim)[0] == "drifted"
-    assert pair[which] not in destination.objects()
+    assert key not in destination.objects()
     assert audit(someone).exit_code == 5, "until it is back"
     assert someone.runs().exit_code == 0
     assert someone.archived() == someone.truth()
     assert audit(someone).exit_code == 0
+
+
+@pytest.mark.parametrize("repair", [True, False])
+def test_a_sidecar_deleted_is_made_again_though_the_source_knows_the_recording_no_more(
+    repair: bool, world: World, someone: Operator, destination: Destination
+) -> None:
+    audio, key = keys_of(someone)
+    victim = sorted(someone.truth())[0]
+    first = json.loads(destination.objects()[key])
+    days, kept = someone.days(), someone.truth()
+    remove(destination, key)
+    world.remove(victim)
+
+    result = audit(someone, *(["--repair"] if repair else []))
+
+    assert result.exit_code == 5
+    assert found(result) == {"missing": {key}}
+    assert (result.events[-1]["drifted"], result.events[-1]["unsealed"]) == (0, 1)
+    if repair:
+        assert (result.events[-1]["repaired"], result.events[-1]["not_repaired"]) == (1, 0)
+    else:
+        assert states(someone)[victim] == "stored"
+        assert last_event(someone, victim)[0] == "unsealed"
+        assert someone.types("run", *days).exit_code == 0
+    assert states(someone)[victim] == "archived"
+    assert someone.archived() == kept
+    second = json.loads(destination.objects()[key])
+    assert (first["archive"].pop("reconstructed"), second["archive"].pop("reconstructed")) == (False, True)
+    changed = {"run_id", "archived_at", "reasons"}
+    for name in first["archive"].keys() - changed:
+        assert second["archive"][name] == first["archive"][name], name
+    assert second["archive"]["run_id"].startswith("audit-")
+    for name in ("vcon", "uuid", "parties", "dialog"):
+        assert second[name] == first[name], name
+    assert second["attachments"][0] == first["attachments"][0]
+    facts, before = (document["analysis"][0]["body"] for document in (second, first))
+    assert facts.pop("transfer") is None
+    assert facts == {name: value for name, value in before.items() if name != "transfer"}
+    assert audit(someone, "--deep").exit_code == 0
+    assert someone.types("manifest", "check").exit_code == 0
+    assert audio in destination.objects()
+
+
+def test_a_sidecar_deleted_beside_damaged_audio_is_not_made_again(someone: Operator, destination: Destination) -> None:
+    """The size is as it was: only the bytes tell, before anything is sealed with a digest that they do not have."""
+    audio, key = keys_of(someone)
+    victim = sorted(someone.truth())[0]
+    data = bytearray(destination.objects()[audio])
+    data[len(data) // 2] ^= 1
+    lay(destination, audio, bytes(data))
+    remove(destination, key)
+    assert audit(someone, "--deep").exit_code == 5
+    assert states(someone)[victim] == "quarantined"
+    assert key not in destination.objects()
 
 
 def test_a_byte_flipped(someone: Operator, destination: Destination) -> None:
@@ -269,7 +320,7 @@ def test_repair_brings_back_what_the_source_has(someone: Operator, destination: 
 
     assert result.exit_code == 5
     summary = result.events[-1]
-    assert (summary["drifted"], summary["corrupted"]) == (2, 1)
+    assert (summary["drifted"], summary["unsealed"], summary["corrupted"]) == (1, 1, 1)
     assert (summary["repaired"], summary["not_repaired"]) == (2, 1)
     assert len(result.of("repair_run")) == 1
     assert "nothing is ever written over a key" in result.of("not_repairable")[0]["reason"]

@@ -17,8 +17,8 @@ MOMENT = sa.DateTime(timezone=True)
 SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 STATES = "'discovered', 'stored', 'archived', 'quarantined', 'skipped', 'unavailable', 'failed', 'expired'"
 EVENTS = (
-    "'listed', 'excluded', 'rejected', 'source_gone', 'uploaded', 'sealed', 'gave_up', 'drifted', 'corrupted', "
-    "'expired', 'requeued', 'changed', 'vanished', 'returned'"
+    "'listed', 'excluded', 'rejected', 'source_gone', 'uploaded', 'sealed', 'gave_up', 'drifted', 'unsealed', "
+    "'corrupted', 'expired', 'requeued', 'changed', 'vanished', 'returned'"
 )
 FLAGGED = "vanished_at IS NOT NULL OR doubt IS NOT NULL"
 OBSERVED = "event IN ('changed', 'vanished', 'returned')"
