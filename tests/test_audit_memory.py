@@ -61,7 +61,9 @@ class MadeUp(MemoryStore):
 
     async def read(self, key: str, limit: int) -> bytes | None:
         audio = key.replace(keys.SIDECAR_SUFFIX, ".mp3")
-        return json.dumps({"archive": archive_of(audio), "attachments": [{"purpose": "source row", "body": {}}]}).encode()
+        return json.dumps(
+            {"archive": archive_of(audio), "attachments": [{"purpose": "source row", "body": {}}]}
+        ).encode()
 
 
 def archive_of(audio: str) -> dict[str, object]:
