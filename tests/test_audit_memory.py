@@ -102,8 +102,8 @@ async def fill(path: Path, recordings: int, per_day: int) -> None:
         rows.append((f"r{number:07}", str(at)[:19], str(at.date()), audio, SIZE, str(DIGEST), document, SIZE))
     with sqlite3.connect(path) as connection:
         connection.executemany(
-            "INSERT INTO recordings (id, created_at, day, late, state, attempts, reason, audio_key, audio_size, audio_digest,"
-            " sidecar_key, sidecar_size) VALUES (?, ?, ?, 0, 'archived', 0, '', ?, ?, ?, ?, ?)",
+            "INSERT INTO recordings (id, created_at, day, late, state, attempts, reason, audio_key, audio_size,"
+            " audio_digest, sidecar_key, sidecar_size) VALUES (?, ?, ?, 0, 'archived', 0, '', ?, ?, ?, ?, ?)",
             rows,
         )
     connection.close()

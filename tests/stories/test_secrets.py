@@ -55,7 +55,8 @@ def test_secrets_are_in_no_sink(
     someone = operator(world, directory, token=TOKEN, auth=auth)
     if fault is not None:
         someone.sandbox.inject(fault)  # type: ignore[arg-type]
-    result = someone.runs("-vv", "--debug", source={"auth": auth})
+    # Two at once: the listing waits for transfers, so that links of page 1 are used before page 2 is asked for.
+    result = someone.runs("-vv", "--debug", source={"auth": auth}, limits={"concurrency": 2})
     assert result.exit_code in (0, 3, 4, 12)
     assert_clean(someone, result.stdout, result.stderr)
 
