@@ -24,9 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import aiofiles
 import anyio
-from aiofiles.threadpool.binary import AsyncFileIO
+from anyio import from_thread
 from anyio.to_thread import run_sync
 
 from archiver.model import Digest
@@ -170,7 +169,11 @@ class Spool:
 
 
 class Receiver:
-    """Takes one body (``source.interface.AudioSink``); begun again, it starts anew. One task at a time."""
+    """Takes one body (``source.interface.AudioSink``); begun again, it starts anew. One task, one thread at a time.
+
+    Bytes are copied, hashed and written in the worker thread that brings them; what is shared with other bodies
+    (memory, promised disk) is touched in the event loop alone.
+    """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -179,7 +182,7 @@ class Receiver:
         self._buffer = bytearray()
         self._held = 0
         self._promised = 0
-        self._file: AsyncFileIO | None = None
+        self._file: io.FileIO | None = None
         self._path: Path | None = None
         self._begun = False
 
@@ -198,16 +201,16 @@ class Receiver:
             self._buffer = bytearray(first)
         self._begun = True
 
-    async def write(self, chunk: bytes) -> None:
-        """Take the next bytes. Raises TooLarge or SpoolFull."""
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes; in a worker thread. Raises TooLarge or SpoolFull."""
         end = self._received + len(chunk)
         self._check_size(end, declared=False)
-        if self._file is None and end > self._held and not self._grow(end):
-            await self._spill()
+        if self._file is None and end > self._held and not from_thread.run_sync(self._grow, end):
+            from_thread.run(self._spill)
         if self._file is None:
             self._buffer[self._received : end] = chunk
         else:
-            await self._to_file(memoryview(chunk))
+            self._to_file(memoryview(chunk))
         self._sha256.update(chunk)
         self._sha512.update(chunk)
         self._received = end
@@ -237,10 +240,8 @@ class Receiver:
         self._held = self._promised = 0
         file, path, self._file, self._path = self._file, self._path, None, None
         with anyio.CancelScope(shield=True):
-            if file is not None:
-                await file.close()
-            if path is not None:
-                await run_sync(lambda: path.unlink(missing_ok=True))
+            if file is not None and path is not None:
+                await run_sync(_remove, file, path)
 
     def _check_size(self, size: int, *, declared: bool) -> None:
         if size > self._spool.max_bytes:
@@ -262,10 +263,11 @@ class Receiver:
         await self._promise(self._declared or DISK_STEP)
         with anyio.CancelScope(shield=True):  # a file made while we are cancelled must be known to discard()
             try:
-                self._file, self._path = await _new_file(self._spool.scratch)
+                self._file, self._path = await run_sync(_new_file, self._spool.scratch)
             except OSError as error:
                 raise unwritable(self._spool.directory, error) from None
-        await self._to_file(memoryview(self._buffer)[: self._received])
+        if self._received:
+            await run_sync(self._to_file, memoryview(self._buffer)[: self._received])
         self._buffer = bytearray()
         self._spool.memory.give(self._held)
         self._held = 0
@@ -274,24 +276,31 @@ class Receiver:
         await self._spool.disk.promise(size)
         self._promised += size
 
-    async def _to_file(self, chunk: memoryview) -> None:
+    def _to_file(self, chunk: memoryview) -> None:
+        """In a worker thread, which nobody abandons: no descriptor is closed under a write."""
         if self._file is None:
             raise RuntimeError("not spilled")
         if len(chunk) > self._promised:
-            await self._promise(max(DISK_STEP, len(chunk)))
+            from_thread.run(self._promise, max(DISK_STEP, len(chunk)))
         size = len(chunk)
-        # Shielded: a descriptor must not be closed, and its number given to another file, under a write in a thread.
-        with anyio.CancelScope(shield=True):
-            try:
-                while chunk:
-                    chunk = chunk[await self._file.write(chunk) :]
-            except OSError as error:
-                raise unwritable(self._spool.directory, error) from None
+        try:
+            while chunk:
+                chunk = chunk[self._file.write(chunk) :]
+        except OSError as error:
+            raise unwritable(self._spool.directory, error) from None
+        from_thread.run_sync(self._written, size)
+
+    def _written(self, size: int) -> None:
         self._promised -= size
         self._spool.disk.promised -= size
 
 
-async def _new_file(scratch: ScratchDirectory) -> tuple[AsyncFileIO, Path]:
+def _new_file(scratch: ScratchDirectory) -> tuple[io.FileIO, Path]:
     """A scratch file, open for unbuffered writing: what was written is there for whoever opens the path next."""
-    fd, path = await run_sync(scratch.new_file)
-    return await aiofiles.open(fd, "wb", buffering=0), path
+    fd, path = scratch.new_file()
+    return io.FileIO(fd, "wb"), path
+
+
+def _remove(file: io.FileIO, path: Path) -> None:
+    file.close()
+    path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio.to_thread import run_sync
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,12 +57,12 @@ def files(directory: Path) -> list[Path]:
 async def feed(sink: AudioSink, data: bytes, *, declared: bool, step: int = 16 * KIB) -> None:
     await sink.begin(len(data) if declared else None)
     for start in range(0, len(data), step):
-        await sink.write(data[start : start + step])
+        await run_sync(sink.write, data[start : start + step])
 
 
 async def write_for_ever(sink: AudioSink, step: int) -> None:
     while True:
-        await sink.write(bytes(step))
+        await run_sync(sink.write, bytes(step))
 
 
 def assert_is(audio: FetchedAudio, data: bytes) -> None:
@@ -132,7 +133,7 @@ async def test_a_file_is_private(spool: Spool, tmp_path: Path) -> None:
 async def test_beginning_again_discards(spool: Spool, tmp_path: Path, sizes: tuple[int, int], declared: bool) -> None:
     async with spool.receive() as receiver:
         await receiver.begin(sizes[0] if declared else None)
-        await receiver.write(bytes_of(sizes[0])[: sizes[0] // 2])
+        await run_sync(receiver.write, bytes_of(sizes[0])[: sizes[0] // 2])
         await feed(receiver, bytes_of(sizes[1]), declared=declared)
         assert_is(receiver.audio(), bytes_of(sizes[1]))
         assert len(files(tmp_path)) == (sizes[1] > SPILL)
@@ -143,10 +144,10 @@ async def test_a_body_that_is_not_whole_is_no_audio(spool: Spool) -> None:
         with pytest.raises(ValueError, match="not whole"):
             receiver.audio()
         await receiver.begin(10)
-        await receiver.write(b"123456789")
+        await run_sync(receiver.write, b"123456789")
         with pytest.raises(ValueError, match="not whole"):
             receiver.audio()
-        await receiver.write(b"01")
+        await run_sync(receiver.write, b"01")
         with pytest.raises(ValueError, match="not whole"):
             receiver.audio()
 
@@ -203,10 +204,10 @@ async def test_a_body_that_outgrows_the_budget_goes_to_disk_instead_of_waiting(s
             await third.begin(MEMORY - SPILL - FIRST_STEP)
             assert spool.memory.free == 0
             with anyio.fail_after(60):
-                await receiver.write(bytes_of(FIRST_STEP + 1))
+                await run_sync(receiver.write, bytes_of(FIRST_STEP + 1))
             assert len(files(tmp_path)) == 1
             assert_is(receiver.audio(), bytes_of(FIRST_STEP + 1))
-        await other.write(bytes_of(SPILL))
+        await run_sync(other.write, bytes_of(SPILL))
         assert_is(other.audio(), bytes_of(SPILL))
 
 
@@ -236,7 +237,7 @@ async def test_cancellation_gives_everything_back(spool: Spool, size: int) -> No
         async with spool.receive() as receiver:
             await receiver.begin(size)
             while True:
-                await receiver.write(b"x")
+                await run_sync(receiver.write, b"x")
                 await anyio.lowlevel.checkpoint()
 
     for _ in range(10):
@@ -265,7 +266,7 @@ async def test_a_cancelled_waiter_lets_those_behind_it_in(spool: Spool) -> None:
                 await anyio.wait_all_tasks_blocked()
                 waiting.cancel()
                 await anyio.wait_all_tasks_blocked()
-                await last.write(b"x")
+                await run_sync(last.write, b"x")
                 assert last.audio().size == 1
 
 
@@ -318,13 +319,13 @@ async def test_a_disk_that_fills_up_while_writing(tmp_path: Path, monkeypatch: p
         async with spool.receive() as receiver:
             await receiver.begin(LARGE)
 
-            async def full(_: object) -> int:
+            def full(_: object) -> int:
                 raise OSError(28, "No space left on device")
 
             assert receiver._file is not None
             monkeypatch.setattr(receiver._file, "write", full, raising=False)
             with pytest.raises(SpoolFull, match="no space left") as caught:
-                await receiver.write(b"x")
+                await run_sync(receiver.write, b"x")
             assert caught.value.__suppress_context__
         assert files(tmp_path) == []
 
@@ -354,12 +355,12 @@ async def test_short_writes_are_completed(spool: Spool, monkeypatch: pytest.Monk
         assert file is not None
         write = file.write
 
-        async def short(data: memoryview) -> int:
-            return await write(data[:1000])
+        def short(data: memoryview) -> int:
+            return write(data[:1000])
 
         monkeypatch.setattr(file, "write", short, raising=False)
         for start in range(0, LARGE, 65536):
-            await receiver.write(bytes_of(LARGE)[start : start + 65536])
+            await run_sync(receiver.write, bytes_of(LARGE)[start : start + 65536])
         assert_is(receiver.audio(), bytes_of(LARGE))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 import anyio
-import httpcore2
-import httpx2
+from anyio import from_thread
+from anyio.to_thread import run_sync
 
 from archiver.clock import ServerClock
 from archiver.model import Completeness, Digest, Link, TransferFacts
@@ -27,36 +28,30 @@ from archiver.source.interface import (
     LinkExpired,
     LinkRefused,
 )
-from archiver.source.pinning import AddressRefused, PinnedBackend, Pins, Resolve, system_resolver
+from archiver.source.pinning import AddressRefused, Pins, Resolve, system_resolver
+from archiver.wire import CONNECT_SECONDS, Asking, Head, Trouble, Wire, WireFailed
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
-"""Between two pieces of a body; the whole is bounded by ``longest_transfer``."""
 HEADERS_TIMEOUT = 60.0
 """Seconds until the head of an answer is complete, however slowly it drips; so long for a refusal's body, too."""
 SLOWEST = 4 * 2**10
 """Bytes per second: below that a transfer is cut off."""
-CHECKSUM_HEADERS = {"md5": "Content-MD5", "sha1": "x-amz-checksum-sha1", "sha256": "x-amz-checksum-sha256"}
+CHECKSUM_HEADERS = {"md5": "content-md5", "sha1": "x-amz-checksum-sha1", "sha256": "x-amz-checksum-sha256"}
 ERROR_BODY_LIMIT = 16 * 2**10
 EXPIRED = re.compile(rb"Request has expired|<Code>ExpiredToken</Code>|<Code>RequestExpired</Code>")
 """How S3 says that a link is too old: AccessDenied with this message; the codes are for temporary credentials."""
+HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "recording-archiver"}
+SENT_AS_IT_IS = "".join(map(chr, range(0x80))).replace(" ", "")
+TROUBLES = {
+    Trouble.UNREACHABLE: "the audio's host cannot be reached",
+    Trouble.CONNECT_TIMEOUT: "the audio's host cannot be reached in time",
+    Trouble.UNTRUSTED: "the audio's host cannot be trusted: no TLS connection",
+    Trouble.TOO_LONG: "the transfer took too long",
+}
+"""Where the wire's own words are not enough."""
 S3_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
-
-
-class _PinnedTransport(httpx2.AsyncHTTPTransport):
-    """httpx2's own, connecting only to addresses that were resolved and checked here."""
-
-    def __init__(self, pins: Pins, connections: int, trust: ssl.SSLContext) -> None:
-        super().__init__(verify=trust)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=trust,
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=5.0,
-            network_backend=PinnedBackend(pins),
-        )
 
 
 class AudioOrigin:
@@ -70,51 +65,62 @@ class AudioOrigin:
         allow_insecure_loopback: bool,
         connections: int,
         server_clock: ServerClock,
-        trust: ssl.SSLContext,
+        ca_file: Path | None = None,
         resolve: Resolve = system_resolver,
     ) -> None:
         self._audio_hosts = tuple(audio_hosts)
         self._allow_insecure_loopback = allow_insecure_loopback
         self._server_clock = server_clock
-        self._http = httpx2.AsyncClient(
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,
-            transport=_PinnedTransport(
-                Pins(networks_meant(audio_networks, audio_hosts, loopback=allow_insecure_loopback), resolve),
-                connections,
-                trust,
-            ),
-            headers={"Accept-Encoding": "identity", "Accept": "*/*"},
-        )
+        self._pins = Pins(networks_meant(audio_networks, audio_hosts, loopback=allow_insecure_loopback), resolve)
+        self._wire = Wire(connections, ca_file)
 
     async def fetch(self, link: Link, sink: AudioSink) -> FetchOutcome:
         """See ``Source.fetch``."""
         if reason := refusal(link.url, self._audio_hosts, self._allow_insecure_loopback):
             return LinkRefused(reason, permanent=True)
+        parts = urlsplit(link.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        trouble = Trouble.UNREACHABLE
         try:
-            with anyio.fail_after(HEADERS_TIMEOUT) as bound:
-                async with self._http.stream("GET", link.url) as response:
-                    if response.status_code != 200:
-                        return await self._refused(response)
-                    bound.deadline = anyio.current_time() + longest_transfer(_declared_length(response))
-                    return await _receive(response, sink)
-        except httpx2.InvalidURL:
-            return LinkRefused("the link is not a URL", permanent=True)
+            with anyio.fail_after(CONNECT_SECONDS):
+                addresses = await self._pins.addresses(str(parts.hostname), port)
         except AddressRefused as refused:
             return LinkRefused(str(refused), permanent=True)
         except TimeoutError:
-            return FetchFailed("the transfer took too long")
-        except httpx2.HTTPError as error:
-            return FetchFailed(_words(error), outage=isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout))
+            return FetchFailed(TROUBLES[Trouble.CONNECT_TIMEOUT], outage=True)
+        except OSError:
+            return FetchFailed(TROUBLES[trouble], outage=True)
+        for address in addresses:
+            try:
+                return await run_sync(self._fetch, link.url, address, sink, limiter=self._wire.threads)
+            except WireFailed as failed:
+                trouble = failed.trouble
+                if trouble not in (Trouble.UNREACHABLE, Trouble.CONNECT_TIMEOUT):
+                    break
+        if trouble is Trouble.MALFORMED:
+            return LinkRefused("the link is not a URL", permanent=True)
+        outage = trouble in (Trouble.UNREACHABLE, Trouble.CONNECT_TIMEOUT)
+        return FetchFailed(TROUBLES.get(trouble, trouble.value), outage=outage)
+
+    def _fetch(self, url: str, address: str, sink: AudioSink) -> FetchOutcome:
+        """In a worker thread. Raises WireFailed, and what the sink raises."""
+        body = _Body(sink)
+        asking = Asking(
+            "GET", sendable(url), HEADERS, address=address, head_seconds=HEADERS_TIMEOUT, seconds=_seconds_for
+        )
+        try:
+            head = self._wire.exchange(asking, body.take)
+        except WireFailed as failed:
+            if failed.trouble is Trouble.CUT and body.length is not None:
+                return FetchFailed(f"{body.received} bytes arrived of {body.length}")
+            raise
+        return body.outcome(head) if head.status == 200 else self._refused(head.status, head.headers, bytes(body.words))
 
     async def aclose(self) -> None:
         """Close connections."""
-        await self._http.aclose()
+        self._wire.close()
 
-    async def _refused(self, response: httpx2.Response) -> FetchOutcome:
-        status = response.status_code
-        body = await _error_body(response)
+    def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> FetchOutcome:
         code = S3_CODE.search(body)
         words = f"HTTP {status}" + (f" {code[1].decode()}" if code else "")
         if status in (400, 403) and EXPIRED.search(body):
@@ -122,7 +128,7 @@ class AudioOrigin:
         if status in (404, 410):
             return AudioGone(words)
         if status in (206, 408, 425, 429) or status >= 500:
-            wait = seconds_to_wait(response.headers.get("Retry-After"), self._server_clock)
+            wait = seconds_to_wait(headers.get("retry-after"), self._server_clock)
             return FetchFailed(words, wait, outage=status in (429, 502, 503, 504))
         return LinkRefused(f"{words}, a redirect, which is never followed" if 300 <= status < 400 else words)
 
@@ -132,53 +138,94 @@ def longest_transfer(length: int | None) -> float:
     return 3600.0 if length is None else 60.0 + length / SLOWEST
 
 
-async def _receive(response: httpx2.Response, sink: AudioSink) -> FetchOutcome:
-    headers = response.headers
-    coding = headers.get("Content-Encoding", "identity").strip().lower()
-    if coding not in ("", "identity"):
-        return FetchFailed(f"the body is encoded as {coding[:20]!r}, which was not asked for")
-    length = _declared_length(response)
-    stated = _stated_digests(headers)
-    etag = _md5_of_etag(headers)
-    hashers: dict[str, _Hash] = {digest.algorithm: hashlib.new(digest.algorithm) for digest in (*stated, *etag)}
-    received = 0
-    await sink.begin(length)
-    async for chunk in response.aiter_raw():
-        received += len(chunk)
-        await sink.write(chunk)
-        for hasher in hashers.values():
+def _seconds_for(head: Head | None) -> float:
+    """A refusal's body may take as long as a head."""
+    return HEADERS_TIMEOUT if head is None or head.status != 200 else longest_transfer(head.length)
+
+
+def sendable(url: str) -> str:
+    """The URL with what may not stand in a request line escaped; control characters are left for libcurl to refuse."""
+    return quote(url, safe=SENT_AS_IT_IS)
+
+
+class _Body:
+    """Takes an answer's body in the worker thread: audio goes into the sink, a refusal's words are kept."""
+
+    def __init__(self, sink: AudioSink) -> None:
+        self._sink = sink
+        self._head: Head | None = None
+        self._hashers: dict[str, _Hash] = {}
+        self.words = bytearray()
+        self.received = 0
+
+    @property
+    def length(self) -> int | None:
+        """As declared, of audio that has begun."""
+        return self._head.length if self._head is not None else None
+
+    def take(self, head: Head, chunk: bytes | memoryview) -> bool:
+        """The next piece; False where no more is wanted."""
+        if head.status != 200:
+            self.words += chunk[: ERROR_BODY_LIMIT - len(self.words)]
+            return len(self.words) < ERROR_BODY_LIMIT
+        if self._head is None and not self._begin(head):
+            return False
+        self.received += len(chunk)
+        self._sink.write(chunk)
+        for hasher in self._hashers.values():
             hasher.update(chunk)
-    if length is not None and received != length:
-        return FetchFailed(f"{received} bytes arrived of {length}")
-    held = {digest for digest in (*stated, *etag) if hashers[digest.algorithm].hexdigest() == digest.hex}
-    for digest in stated:
-        if digest not in held:
-            return FetchFailed(f"the bytes do not have the {digest.algorithm} that the origin states")
-    return Fetched(
-        TransferFacts(
-            received=received,
-            content_length=length,
-            completeness=_completeness(headers, length),
-            content_type=headers.get("Content-Type"),
-            origin_digests=tuple(sorted(held)),
-            etag_differs=any(digest not in held for digest in etag),
+        return True
+
+    def outcome(self, head: Head) -> FetchOutcome:
+        """Of a 200, once its body has ended."""
+        headers = head.headers
+        if coding := _encoding(headers):
+            return FetchFailed(f"the body is encoded as {coding[:20]!r}, which was not asked for")
+        if self._head is None:
+            self._begin(head)  # a body of no bytes
+        length = head.length
+        if length is not None and self.received != length:
+            return FetchFailed(f"{self.received} bytes arrived of {length}")
+        stated, etag = _stated_digests(headers), _md5_of_etag(headers)
+        held = {digest for digest in (*stated, *etag) if self._hashers[digest.algorithm].hexdigest() == digest.hex}
+        for digest in stated:
+            if digest not in held:
+                return FetchFailed(f"the bytes do not have the {digest.algorithm} that the origin states")
+        return Fetched(
+            TransferFacts(
+                received=self.received,
+                content_length=length,
+                completeness=_completeness(headers, length),
+                content_type=headers.get("content-type"),
+                origin_digests=tuple(sorted(held)),
+                etag_differs=any(digest not in held for digest in etag),
+            )
         )
-    )
+
+    def _begin(self, head: Head) -> bool:
+        if _encoding(head.headers):
+            return False
+        digests = (*_stated_digests(head.headers), *_md5_of_etag(head.headers))
+        self._hashers = {digest.algorithm: hashlib.new(digest.algorithm) for digest in digests}
+        from_thread.run(self._sink.begin, head.length)
+        self._head = head
+        return True
 
 
-def _declared_length(response: httpx2.Response) -> int | None:
-    text = response.headers.get("Content-Length", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+def _encoding(headers: Mapping[str, str]) -> str:
+    """The content coding, if there is one."""
+    coding = headers.get("content-encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
 
 
-def _completeness(headers: httpx2.Headers, length: int | None) -> Completeness:
+def _completeness(headers: Mapping[str, str], length: int | None) -> Completeness:
     if length is not None:
         return Completeness.LENGTH
-    chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+    chunked = "chunked" in headers.get("transfer-encoding", "").lower()
     return Completeness.CHUNKED if chunked else Completeness.CLOSE
 
 
-def _stated_digests(headers: httpx2.Headers) -> tuple[Digest, ...]:
+def _stated_digests(headers: Mapping[str, str]) -> tuple[Digest, ...]:
     """Digests of the whole body that mean nothing else. A composite checksum (of parts) carries a dash."""
     digests = []
     for algorithm, name in CHECKSUM_HEADERS.items():
@@ -192,31 +239,10 @@ def _stated_digests(headers: httpx2.Headers) -> tuple[Digest, ...]:
     return tuple(digests)
 
 
-def _md5_of_etag(headers: httpx2.Headers) -> tuple[Digest, ...]:
+def _md5_of_etag(headers: Mapping[str, str]) -> tuple[Digest, ...]:
     """The ETag as an MD5, where it may be one: single part, and not encrypted with a key of its own."""
     own_key = "x-amz-server-side-encryption-customer-algorithm" in headers
     if own_key or headers.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
         return ()
-    plain = re.fullmatch(r'"?([0-9a-f]{32})"?', headers.get("ETag", ""))
+    plain = re.fullmatch(r'"?([0-9a-f]{32})"?', headers.get("etag", ""))
     return (Digest("md5", plain[1]),) if plain else ()
-
-
-async def _error_body(response: httpx2.Response) -> bytes:
-    body = bytearray()
-    with anyio.move_on_after(10):
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) >= ERROR_BODY_LIMIT:
-                break
-    return bytes(body[:ERROR_BODY_LIMIT])
-
-
-def _words(error: Exception) -> str:
-    """What went wrong on the wire; never the error's own text, which holds the URL."""
-    return {
-        "ConnectError": "the audio's host cannot be reached",
-        "ConnectTimeout": "the audio's host cannot be reached in time",
-        "ReadTimeout": "no further bytes in time",
-        "ReadError": "the connection broke",
-        "RemoteProtocolError": "the transfer broke off",
-    }.get(type(error).__name__, type(error).__name__)

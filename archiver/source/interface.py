@@ -52,12 +52,12 @@ class Listing(Protocol[RowT]):
 
 
 class AudioSink(Protocol):
-    """Takes a body as it arrives."""
+    """Takes a body as it arrives. ``begin`` runs in the event loop, ``write`` in a worker thread (of anyio)."""
 
     async def begin(self, content_length: int | None) -> None:
         """Called before the first byte of every body, with its declared length; discards what was written before."""
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """The next bytes."""
 
 

@@ -66,7 +66,7 @@ class VoiceApi:
             allow_insecure_loopback=tenant.allow_insecure_loopback,
             connections=tenant.connections,
             server_clock=self._server_clock,
-            trust=trust,
+            ca_file=tenant.ca_file,
         )
 
     def recordings(self, window: Window) -> ReportListing[Recording]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,7 +28,7 @@ class Nowhere:
     async def begin(self, content_length: int | None) -> None:
         raise AssertionError("a body began")
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         raise AssertionError("a body came")
 
 
@@ -74,7 +73,6 @@ def origin(resolve: Resolve, hosts: Sequence[str] = ("*.amazonaws.com",), **chan
         "allow_insecure_loopback": False,
         "connections": 4,
         "server_clock": ServerClock(SystemClock()),
-        "trust": ssl.create_default_context(),
     }
     return AudioOrigin(hosts, resolve=resolve, **(usual | changes))  # type: ignore[arg-type]
 

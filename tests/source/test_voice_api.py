@@ -44,7 +44,7 @@ class Nowhere:
     async def begin(self, content_length: int | None) -> None:
         self.received = 0
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         self.received += len(chunk)
 
 
