@@ -14,7 +14,7 @@ SECONDS ?= 600
 MOMENTS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-reconcile format clean python
+.PHONY: help demo test test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-reconcile format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -29,6 +29,15 @@ test: $(STAMP) ## all tests
 test-s3: $(STAMP) $(S3_STAMP) ## the store's contract and the stories of retention on LocalStack's S3, which enforces
 	@ARCHIVER_TEST_LOCALSTACK=$(CURDIR)/$(S3_VENV)/bin/python $(BIN)/python -m pytest -q \
 	  tests/store/test_contract.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
+
+test-image: $(STAMP) ## the Dockerfile's own steps, in a directory: what they install runs as nobody from a read-only tree
+	@$(BIN)/python -m tests.deploy.rehearse_image
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
+lock: $(STAMP) ## write down every version and hash that the image is made of (UPGRADE=1: the newest ones)
+	@$(BIN)/python -m pip install --quiet --quiet --no-input 'uv>=0.5'
+	@$(LOCK) pyproject.toml --output-file requirements.lock
+	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(LOCK) - --output-file requirements-build.lock
 
 check: $(STAMP) ## formatting, lint, types, layers
 	@$(BIN)/ruff format --check .
