@@ -337,6 +337,11 @@ def new_audit_id(clock: Clock) -> str:
     return f"audit-{new_run_id(clock)}"
 
 
+def new_reconcile_id(clock: Clock) -> str:
+    """Tells a reconciliation from a run, likewise; it is no row of the manifest."""
+    return f"reconcile-{new_run_id(clock)}"
+
+
 def new_rebuild_id(clock: Clock) -> str:
     """Tells a rebuild from a run, likewise."""
     return f"rebuild-{new_run_id(clock)}"

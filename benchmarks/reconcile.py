@@ -34,7 +34,7 @@ PROMISED = {"precision": 0.999, "recall": 0.99, "seconds": 5.0}
 FIXED_SEED = 4
 MIDNIGHT = datetime(2026, 9, 22, tzinfo=UTC)
 OFFSETS = (0.0, 0.0, 3.0, -41.0, 187.0, 3600.0, -7200.0, 19800.0)
-RECORDED = Policy({"service": frozenset({"REC"})})
+RECORDED = Policy.of(["service=REC"])
 CLAIMS = (Status.MATCHED_INFERRED, Status.DURATION_MISMATCH)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from archiver.errors import ExitCode, UsageInvalid
 if TYPE_CHECKING:
     from archiver.clock import Clock
     from archiver.config import Config
-    from archiver.reconciliation import DayReconciled
+    from archiver.reconciliation.days import DayReconciled
+    from archiver.reconciliation.writing import Written
     from archiver.rules.evidence import Policy
     from archiver.rules.reconcile import Finding
 
@@ -27,7 +29,7 @@ NAMED = 20
 EXTRA = ("phonenumbers", "scipy")
 HEAD = (
     "status", "day", "call_id", "call_from", "call_to", "recording_ids",
-    "lag_seconds", "delta_seconds", "reason", "candidates",
+    "lag_seconds", "delta_seconds", "margin", "reason", "candidates",
 )  # fmt: skip
 
 
@@ -40,11 +42,17 @@ HEAD = (
     "expected",
     metavar="FIELD=VALUE",
     multiple=True,
-    help="Only calls whose row says so must have a recording; may be repeated.",
+    help="In place of reconcile.expected: only calls whose row says so must have a recording; may be repeated.",
 )
+@click.option("--dry-run", is_flag=True, help="Only tell; write nothing into the bucket.")
 @click.pass_obj
 def reconcile(
-    console: Console, first: date | None, last: date | None, csv_file: str | None, expected: tuple[str, ...]
+    console: Console,
+    first: date | None,
+    last: date | None,
+    csv_file: str | None,
+    expected: tuple[str, ...],
+    dry_run: bool,
 ) -> ExitCode:
     """Hold the archived call logs against the recordings: which call has none and should, which recording no call.
 
@@ -52,6 +60,10 @@ def reconcile(
     is ambiguous and never counted as complete. Exit code 4 if a recording is missing, gone at the source or of another
     length than its call, 3 if something is ambiguous or pending, or a listing of the day cannot be relied on. Several
     --expect of one field: any of the values; of different fields: all of them.
+
+    Recordings are told their call by an amendment beside the sidecar, unless that names it. What a day that is over,
+    lookback included, came to is kept as periods/dt=DAY/reconciliation.json, or as a further number if it is not what
+    was kept before.
     """
     import anyio
 
@@ -65,7 +77,8 @@ def reconcile(
     first = first or last - timedelta(days=DAYS - 1)
     if first > last:
         raise UsageInvalid(f"--from {first} is after --to {last}")
-    days = anyio.run(gather, loaded.config, clock, first, last, policy_of(expected))
+    policy = policy_of(expected, loaded.config)
+    days = anyio.run(gather, loaded.config, clock, Order(first, last, policy, dry_run))
     if csv_file is not None:
         write_csv(console, csv_file, days)
     show_json(console, days)
@@ -86,62 +99,91 @@ def require_extra() -> None:
         )
 
 
-def policy_of(expected: tuple[str, ...]) -> Policy:
-    """What ``--expect`` says."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be reconciled, and how."""
+
+    first: date
+    last: date
+    policy: Policy
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A day, and what was written down of it."""
+
+    day: DayReconciled
+    written: Written
+
+
+def policy_of(expected: tuple[str, ...], config: Config) -> Policy:
+    """What the configuration says, with what ``--expect`` says in place of its own."""
     from archiver.rules.evidence import Policy
 
-    fields: dict[str, frozenset[str]] = {}
-    for each in expected:
-        name, equals, value = each.partition("=")
-        if not (name and equals):
-            raise UsageInvalid(f"--expect {each} is not FIELD=VALUE", "for instance --expect service=IN")
-        fields[name] = fields.get(name, frozenset()) | {value}
-    return Policy(fields)
+    settings = config.reconcile
+    try:
+        return Policy.of(expected or settings.expected, settings.excluded, settings.minimum_seconds)
+    except ValueError as error:
+        raise UsageInvalid(f"--expect {error}") from None
 
 
-async def gather(config: Config, clock: Clock, first: date, last: date, policy: Policy) -> list[DayReconciled]:
-    """Every day, reconciled."""
+async def gather(config: Config, clock: Clock, order: Order) -> list[Told]:
+    """Every day, reconciled and written down."""
     from archiver import wiring
-    from archiver.reconciliation import Reconciler
+    from archiver.amendments import Amender
+    from archiver.reconciliation.days import Reconciler
+    from archiver.reconciliation.writing import Writer
     from archiver.rules.windows import settled_before
 
     settled = settled_before(clock.now(), config.windows.lookback_days)
     async with wiring.manifest_of(config, read_only=True) as manifest, wiring.store_of(config) as store:
-        reconciler = Reconciler(store, manifest, config.source.zone, settled, policy)
-        return [day async for day in reconciler.days(first, last)]
+        reconciler = Reconciler(store, manifest, config.source.zone, settled, order.policy)
+        amender = Amender(store, clock, wiring.new_reconcile_id(clock), wiring.SOFTWARE)
+        writer = Writer(amender, manifest, order.dry_run)
+        days = reconciler.days(order.first, order.last)
+        return [Told(replace(day, calls={}), await writer.write(day)) async for day in days]
 
 
-def code_of(days: list[DayReconciled]) -> ExitCode:
+def code_of(days: list[Told]) -> ExitCode:
     """The exit code of all days together."""
     from archiver.rules.reconcile import exit_code
 
     code = exit_code(totals(days))
-    return ExitCode.INCOMPLETE if code is ExitCode.COMPLETE and any(each.doubt for each in days) else code
+    unsettled = any(each.day.doubt or each.written.problems for each in days)
+    return ExitCode.INCOMPLETE if code is ExitCode.COMPLETE and unsettled else code
 
 
-def totals(days: list[DayReconciled]) -> dict[Any, int]:
+def totals(days: list[Told]) -> dict[Any, int]:
     """Findings by status."""
     counts: dict[Any, int] = {}
     for each in days:
-        for status, count in each.result.counts().items():
+        for status, count in each.day.result.counts().items():
             counts[status] = counts.get(status, 0) + count
     return counts
 
 
-def show_json(console: Console, days: list[DayReconciled]) -> None:
+def show_json(console: Console, days: list[Told]) -> None:
     """With ``--json``: a ``finding`` for each, a ``day`` behind those of each day, the ``summary``."""
     for each in days:
-        for finding in each.result.findings:
+        for finding in each.day.result.findings:
             console.event("finding", **_finding(finding))
-        console.event("day", day=str(each.day), doubt=each.doubt, counts=each.result.counts(), **_learnt(each))
+        console.event("day", **_day(each))
     code, counts = code_of(days), totals(days)
-    complete = code is ExitCode.COMPLETE
-    console.event("summary", days=len(days), counts=counts, **_held_out(days), complete=complete)
+    console.event(
+        "summary",
+        days=len(days),
+        counts=counts,
+        **_held_out(days),
+        amended=sum(len(each.written.amended) for each in days),
+        recorded=sum(each.written.key is not None for each in days),
+        complete=code is ExitCode.COMPLETE,
+    )
 
 
-def write_csv(console: Console, target: str, days: list[DayReconciled]) -> None:
+def write_csv(console: Console, target: str, days: list[Told]) -> None:
     """Every finding as a line, to stdout or to a file that only its owner reads."""
-    findings = (_finding(finding) for each in days for finding in each.result.findings)
+    findings = (_finding(finding) for each in days for finding in each.day.result.findings)
     rows = ([row.get(name) for name in HEAD] for row in map(_flat, findings))
     text = csv_lines(HEAD, rows)
     if target == "-":
@@ -155,7 +197,7 @@ def write_csv(console: Console, target: str, days: list[DayReconciled]) -> None:
         raise UsageInvalid(f"cannot write {Path(target)}: {problem.strerror}") from None
 
 
-def show(console: Console, days: list[DayReconciled]) -> None:
+def show(console: Console, days: list[Told]) -> None:
     """The table, what was learnt, and the findings that somebody should look at. No phone numbers."""
     from archiver.rules.reconcile import Status
 
@@ -163,22 +205,43 @@ def show(console: Console, days: list[DayReconciled]) -> None:
     names = [status for status in Status if counts.get(status)]
     console.data("day         " + "".join(f"{name.value:>19}" for name in names))
     for each in days:
-        found = each.result.counts()
-        console.data(f"{each.day}  " + "".join(f"{found[name]:>19}" for name in names))
+        found = each.day.result.counts()
+        console.data(f"{each.day.day}  " + "".join(f"{found[name]:>19}" for name in names))
     for each in days:
-        if each.doubt:
-            console.data(f"not to be relied on: {each.day}: {each.doubt}")
-    _show_held_out(console, days)
+        if each.day.doubt:
+            console.data(f"not to be relied on: {each.day.day}: {each.day.doubt}")
+    _show_learnt(console, days)
+    _show_written(console, days)
     quiet = (Status.MATCHED_KEY, Status.MATCHED_INFERRED, Status.NOT_EXPECTED)
     for status in [name for name in names if name not in quiet]:
-        findings = [finding for each in days for finding in each.result.findings if finding.status is status]
+        findings = [finding for each in days for finding in each.day.result.findings if finding.status is status]
         for finding in findings[:NAMED]:
             console.data(_in_a_line(finding))
         if len(findings) > NAMED:
             console.data(f"… and {len(findings) - NAMED} more {status.value}: --csv and --json name all")
 
 
-def _show_held_out(console: Console, days: list[DayReconciled]) -> None:
+def _show_written(console: Console, days: list[Told]) -> None:
+    for each in days:
+        amended, day = len(each.written.amended), each.day.day
+        if amended:
+            console.data(f"told their call: {day}: {amended} recording{'s' if amended > 1 else ''}")
+        if each.written.key:
+            console.data(f"recorded: {each.written.key}")
+        elif not each.day.recorded:
+            console.data(f"not recorded yet: {day}: recordings may still be listed")
+        for problem in each.written.problems:
+            console.data(f"not told its call: {day}: {problem}")
+
+
+def _show_learnt(console: Console, days: list[Told]) -> None:
+    for each in days:
+        found = each.day.result.calibration
+        if found.pairs:
+            console.data(
+                f"learnt: {each.day.day}: created_at is {found.lag.middle:+.0f} s from {found.anchors[0].value}, "
+                f"by {found.pairs} pairs {'with' if found.by_key else 'without'} a key"
+            )
     held_out = _held_out(days)["held_out"]
     if held_out and held_out["precision"] is not None:
         console.data(
@@ -197,6 +260,8 @@ def _in_a_line(finding: Finding) -> str:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
+    from archiver.rules.reconciliation_document import candidates_of
+
     return {
         "status": finding.status.value,
         "day": str(finding.day),
@@ -207,7 +272,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "lag_seconds": finding.lag,
         "delta_seconds": finding.delta,
         "reason": finding.reason,
-        "candidates": [{"recording_ids": list(ids), "cost": cost} for ids, cost in finding.candidates],
+        "margin": finding.margin,
+        "candidates": candidates_of(finding),
     }
 
 
@@ -216,27 +282,26 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "recording_ids": " ".join(row["recording_ids"]), "candidates": candidates}
 
 
-def _learnt(day: DayReconciled) -> dict[str, Any]:
-    found = day.result.calibration
+def _day(told: Told) -> dict[str, Any]:
+    from archiver.rules.reconciliation_document import calibration_of, held_out_of
+
+    day = told.day
     return {
-        "calibration": {
-            "anchor": [anchor.value for anchor in found.anchors],
-            "lag_seconds": found.lag.middle,
-            "lag_bounds": [found.lag.low, found.lag.high],
-            "delta_seconds": found.delta.middle,
-            "delta_bounds": [found.delta.low, found.delta.high],
-            "pairs": found.pairs,
-            "by_key": found.by_key,
-        },
-        **_held_out([day]),
+        "day": str(day.day),
+        "doubt": day.doubt,
+        "counts": day.result.counts(),
+        "calibration": calibration_of(day.result.calibration),
+        "held_out": held_out_of(day.result.held_out),
+        "amended": len(told.written.amended),
+        "recorded": told.written.key,
+        "problems": told.written.problems,
+        "complete": day.complete,
     }
 
 
-def _held_out(days: list[DayReconciled]) -> dict[str, Any]:
+def _held_out(days: list[Told]) -> dict[str, Any]:
     from archiver.rules.reconcile import HeldOut
+    from archiver.rules.reconciliation_document import held_out_of
 
-    measured = [each.result.held_out for each in days if each.result.held_out]
-    if not measured:
-        return {"held_out": None}
-    found = sum(measured, HeldOut(0, 0, 0))
-    return {"held_out": {"pairs": found.pairs, "precision": found.precision, "recall": found.recall}}
+    measured = [each.day.result.held_out for each in days if each.day.result.held_out]
+    return {"held_out": held_out_of(sum(measured, HeldOut(0, 0, 0)) if measured else None)}

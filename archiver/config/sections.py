@@ -31,6 +31,7 @@ MIB = 1024 * 1024
 AbsolutePath = Annotated[Path, AfterValidator(values.absolute_path)]
 AudioHost = Annotated[str, AfterValidator(values.audio_host)]
 AudioNetwork = Annotated[str, AfterValidator(values.audio_network)]
+FieldValue = Annotated[str, AfterValidator(values.field_value)]
 
 
 class Auth(StrEnum):
@@ -218,6 +219,18 @@ class PingConfig(Section):
     """Exit codes that are told as success; 3 and 13 (worth running again) may be wanted among them."""
 
 
+class ReconcileConfig(Section):
+    """Which calls must have a recording; an unanswered one and one of zero duration need none, whatever stands here."""
+
+    expected: tuple[FieldValue, ...] = ()
+    """FIELD=VALUE of call log rows with which a recording is due: any value of one field, and every field named. None:
+    every answered call."""
+    excluded: tuple[FieldValue, ...] = ()
+    """FIELD=VALUE of call log rows with which none is due."""
+    minimum_seconds: Annotated[Seconds, Field(ge=0)] = 1.0
+    """Calls that are shorter, in seconds, need no recording."""
+
+
 class LimitsConfig(Section):
     """How much is used at once."""
 
@@ -253,6 +266,7 @@ class Config(Section):
     verify: VerifyConfig = Field(default_factory=VerifyConfig)
     calls: CallsConfig = Field(default_factory=CallsConfig)
     retention: RetentionConfig = Field(default_factory=RetentionConfig)
+    reconcile: ReconcileConfig = Field(default_factory=ReconcileConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     metrics: MetricsConfig = Field(default_factory=MetricsConfig)

@@ -194,6 +194,14 @@ def storage_class(text: str) -> str:
     return text
 
 
+def field_value(text: str) -> str:
+    """``FIELD=VALUE`` of a report's row."""
+    name, equals, _ = text.partition("=")
+    if not (name.strip() == name and name and equals):
+        raise ValueError("must be FIELD=VALUE, as in service=IN")
+    return text
+
+
 def absolute_path(path: Path) -> Path:
     """A path that means the same from any working directory."""
     if not path.is_absolute() or "\0" in str(path):

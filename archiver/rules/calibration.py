@@ -19,6 +19,10 @@ PLENTY = 40
 """Pairs from which bounds may be narrow."""
 FARTHEST = 15 * 3600.0
 """Seconds that the clocks of the reports may be apart: a wrong time zone, and an hour."""
+ZONE_STEP = 1800.0
+"""Seconds: zones differ by whole hours, a few by half ones."""
+ZONE_SLACK = 90.0
+"""Seconds that clocks may be apart besides."""
 PEAK = 6.0
 """Width in seconds of the window of lags that is looked for."""
 NEAR_PEAK = 120.0
@@ -79,6 +83,12 @@ class Calibration:
         """Seconds from the nearest anchor to a recording's time."""
         lags = [recording_at - anchor.of(call) for anchor in self.anchors]
         return min(lags, key=lambda lag: abs(lag - self.lag.middle))
+
+    @property
+    def zone_offset(self) -> float:
+        """Seconds that look like a wrong time zone of one report; 0 where the clocks are merely apart, if at all."""
+        nearest = round(self.lag.middle / ZONE_STEP) * ZONE_STEP
+        return nearest if self.pairs and abs(self.lag.middle - nearest) <= ZONE_SLACK else 0.0
 
     @property
     def ends(self) -> bool:

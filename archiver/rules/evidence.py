@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from archiver.model import Call, Row
@@ -170,24 +171,59 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+Wanted = Mapping[str, frozenset[str]]
+"""Field of a call log row → values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which calls must have a recording: those answered, longer than nothing, and fitting every field named here."""
+    """Which calls must have a recording: those answered, longer than nothing, and fitting what is said here."""
 
-    fields: Mapping[str, frozenset[str]]
-    """Field of the call log row → the values with which a recording is due. Empty: every answered call."""
+    expected: Wanted = field(default_factory=dict)
+    """One is due only where every field named has one of its values. Empty: for every answered call."""
+    excluded: Wanted = field(default_factory=dict)
+    """None is due where any field named has one of its values."""
     least_seconds: float = 1.0
+    """None is due for shorter calls."""
+
+    @classmethod
+    def of(cls, expected: Iterable[str], excluded: Iterable[str] = (), least_seconds: float = 1.0) -> Policy:
+        """From ``FIELD=VALUE`` texts; ValueError for any other."""
+        return cls(_wanted(expected), _wanted(excluded), least_seconds)
 
     def excuse(self, call: CallFacts) -> str:
         """Why the call needs no recording; empty if it needs one."""
         if call.status is not None and call.status.upper() in UNANSWERED:
             return "unanswered"
+        if call.seconds == 0:
+            return "zero duration"
         if call.seconds is not None and call.seconds < self.least_seconds:
-            return "zero duration" if call.seconds == 0 else "shorter than recordings are made of"
-        for name, values in self.fields.items():
+            return f"policy: shorter than {self.least_seconds:g} s"
+        for name, values in self.excluded.items():
+            if str(call.row.get(name)) in values:
+                return f"policy: excluded by {name}"
+        for name, values in self.expected.items():
             if str(call.row.get(name)) not in values:
                 return f"policy: {name}"
         return ""
 
+    def to_json(self) -> dict[str, Any]:
+        """As it is configured."""
+        return {
+            "expected": {name: sorted(values) for name, values in sorted(self.expected.items())},
+            "excluded": {name: sorted(values) for name, values in sorted(self.excluded.items())},
+            "minimum_seconds": self.least_seconds,
+        }
 
-EVERY_ANSWERED_CALL = Policy({})
+
+def _wanted(texts: Iterable[str]) -> Wanted:
+    wanted: dict[str, frozenset[str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise ValueError("must be FIELD=VALUE, as in service=IN")
+        wanted[name] = wanted.get(name, frozenset()) | {value}
+    return wanted
+
+
+EVERY_ANSWERED_CALL = Policy()

@@ -16,6 +16,7 @@ SIDECAR_SUFFIX = ".vcon.json"
 RECORDINGS = "recordings"
 QUARANTINE = "quarantine"
 CALLS = "calls"
+PERIODS = "periods"
 CALL_COPIES = "calls-parquet"
 """A prefix of its own: a table of a query engine is a prefix, and reads every object under it in one format."""
 SNAPSHOTS = "manifest"
@@ -73,6 +74,23 @@ def amendment_of(key: str) -> tuple[str, int] | None:
     if named is None or named[2] != f"{int(named[2]):04d}" or named[2] == "0000":
         return None
     return named[1] + SIDECAR_SUFFIX, int(named[2])
+
+
+def reconciliation_prefix(day: date) -> str:
+    """What the keys of all reconciliations of a day begin with."""
+    return f"{day_prefix(PERIODS, day)}reconciliation"
+
+
+def reconciliation_key(day: date, number: int) -> str:
+    """The key of what a day's reconciliation came to; a later one that came to something else has the next number."""
+    return f"{reconciliation_prefix(day)}{'' if number == 1 else f'-{number:04d}'}.json"
+
+
+def reconciliation_number(key: str, day: date) -> int | None:
+    """The number of the reconciliation of ``day`` that lies under a key; None if it is none."""
+    digits = key.removeprefix(reconciliation_prefix(day)).removesuffix(".json").removeprefix("-") or "1"
+    number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else 0
+    return number if number and reconciliation_key(day, number) == key else None
 
 
 def quarantine_keys(recording_id: str, day: date, extension: str, again: str = "") -> tuple[str, str]:

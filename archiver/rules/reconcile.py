@@ -73,6 +73,8 @@ class Finding:
     """Seconds from the call's anchor to the recording's created_at."""
     delta: float | None = None
     """Seconds: the recordings' duration minus the call's."""
+    margin: float | None = None
+    """Of an inferred pair: by how much the next best explanation is less likely (natural logarithm)."""
     candidates: tuple[tuple[tuple[str, ...], float], ...] = ()
     """Of an ambiguous call: the recordings of each candidate and its cost, best first."""
     numbers: tuple[str, str] = field(default=("", ""), repr=False)
@@ -136,6 +138,7 @@ class _Pairing:
 
     parts: dict[str, list[RecordingFacts]] = field(default_factory=dict)
     by_key: set[str] = field(default_factory=set)
+    margins: dict[str, float] = field(default_factory=dict)
     ambiguous: dict[str, list[tuple[Unit, float]]] = field(default_factory=dict)
     rest: list[RecordingFacts] = field(default_factory=list)
 
@@ -189,6 +192,7 @@ def _pair(
     inferred = infer(free, [each for each in recordings if each.id not in keys], calibration)
     for found in inferred.matches:
         parts[found.call.id] = list(found.unit.recordings)
+        pairing.margins[found.call.id] = round(found.margin, 2)
     pairing.ambiguous = inferred.ambiguous
     _place_rest(calls, inferred.rest, parts, pairing, calibration)
     pairing.parts = {call_id: sorted(found, key=lambda each: (each.at, each.id)) for call_id, found in parts.items()}
@@ -262,7 +266,7 @@ class _Judge:
             anchor_part = parts[-1] if self.calibration.ends else parts[0]
             lag, delta = self.calibration.lag_of(call, anchor_part.at), _delta(call, parts)
             ids = tuple(part.id for part in parts)
-            return Finding(status, day, call.id, ids, reason, lag, delta, numbers=numbers)
+            return Finding(status, day, call.id, ids, reason, lag, delta, pairing.margins.get(call.id), numbers=numbers)
         if call.id in pairing.ambiguous:
             found = sorted(pairing.ambiguous[call.id], key=lambda each: (each[1], each[0].recordings[0].id))
             candidates = tuple((tuple(rec.id for rec in unit.recordings), round(cost, 2)) for unit, cost in found)

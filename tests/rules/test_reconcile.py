@@ -93,7 +93,7 @@ def test_each_status(calls: list[Call], recordings: list[Known], expected: dict[
 
 def test_a_call_that_may_still_be_listed_is_pending_and_policy_excuses() -> None:
     assert statuses(told([call("c")], [], settled=NOON)) == {"c": Status.PENDING}
-    only_in = Policy({"service": frozenset({"IN"})})
+    only_in = Policy.of(["service=IN"])
     calls = [call("out", service="OUT"), call("in", 500, service="IN")]
     assert statuses(told(calls, [], policy=only_in)) == {"out": Status.NOT_EXPECTED, "in": Status.MISSING}
 

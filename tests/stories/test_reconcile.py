@@ -7,7 +7,6 @@ import importlib.util
 import json
 import random
 import stat
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -16,33 +15,13 @@ import pytest
 from archiver.sandbox import OnListing, SandboxCall, World, WrongTotal
 from archiver.sandbox.records import uuid1_at
 from tests.stories.conftest import NewOperator
-from tests.stories.operator import Destination, Operator, Result
+from tests.stories.operator import Destination
+from tests.stories.reconciled import forget_keys, reconciles, statuses
 
 
 @pytest.fixture
 def world() -> World:
     return World.generate(seed=7, recordings=40, days=2, unanswered=10)
-
-
-def reconciles(someone: Operator, *words: str) -> Result:
-    return someone.types("reconcile", *someone.days(), *words)
-
-
-def statuses(result: Result) -> Counter[str]:
-    return Counter(finding["status"] for finding in result.of("finding"))
-
-
-def forget_keys(world: World) -> None:
-    """As most tenants see it: no call id in a recording, no link in a call."""
-    for each in world.recordings():
-        world.replace(each.evolve(call_id=None))
-    world.insert_calls(*(_without_link(call) for call in world.calls()))
-
-
-def _without_link(call: SandboxCall) -> SandboxCall:
-    return SandboxCall(
-        call.id, call.start_at, call.end_at, call.call_from, call.call_to, call.duration, call.billing, call.status
-    )
 
 
 def test_every_call_has_its_recording_by_key(operator: NewOperator, world: World, destination: Destination) -> None:

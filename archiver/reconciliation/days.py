@@ -1,14 +1,18 @@
-"""Reads what is to be reconciled, day by day: calls from the bucket, recordings from the manifest. Writes nothing."""
+"""What is to be reconciled, day by day: calls from the bucket, recordings from the manifest. Writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
 from archiver.calls.log import find_parts, read_calls
+from archiver.errors import ExitCode
 from archiver.manifest.interface import Manifest
-from archiver.model import Call, Row
+from archiver.model import Call, Digest, Row, Window
+from archiver.rules import keys
+from archiver.rules.calibration import Calibration
+from archiver.rules.call_rows import digest_of, digest_of_all
 from archiver.rules.evidence import Known, Policy
 from archiver.rules.reconcile import Reconciliation, reconcile
 from archiver.source.rows import read_call
@@ -26,6 +30,28 @@ class DayReconciled:
     day: date
     result: Reconciliation
     doubt: str
+    policy: Policy
+    recorded: bool
+    """True if the day is over, lookback included: what is written down of it stays."""
+    inputs: Inputs
+    calls: Mapping[str, Call] = field(repr=False)
+    """By id, those that have a recording."""
+
+    @property
+    def complete(self) -> bool:
+        """True if nothing of it needs anybody or anything any more."""
+        return not self.doubt and self.result.exit_code is ExitCode.COMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a day was reconciled from: its own, and what the days beside it have."""
+
+    call_parts: Mapping[str, Digest | None]
+    """Digests of the parts, by key."""
+    recordings: int
+    listing: str
+    """Digest over the recordings' ids and rows."""
 
 
 @dataclass(slots=True)
@@ -65,7 +91,21 @@ class Reconciler:
             policy=self.policy,
             day=day,
         )
-        return DayReconciled(day, result, await self._doubt(day))
+        matched = {finding.call_id for finding in result.findings if finding.recording_ids}
+        calls = {call.id: call for each in around for call in self._calls[each] if call.id in matched}
+        over = Window.of_day(day).end <= self.settled
+        doubt = await self._doubt(day) or clock_doubt(result.calibration)
+        return DayReconciled(day, result, doubt, self.policy, over, await self._inputs(around), calls)
+
+    async def _inputs(self, days: Sequence[date]) -> Inputs:
+        parts: dict[str, Digest | None] = {}
+        for day in days:
+            for number in (await find_parts(self.store, day)).numbers:
+                key = keys.call_part_key(day, number)
+                stored = await self.store.head(key)
+                parts[key] = stored.digest if stored else None
+        known = {known.id: digest_of(known.row) for day in days for known in self._recordings[day]}
+        return Inputs(parts, len(known), digest_of_all(sorted(known.items())))
 
     async def _load(self, day: date) -> None:
         calls, lost = [], 0
@@ -86,3 +126,11 @@ class Reconciler:
         if listed is None and not self._calls[day] and not (await find_parts(self.store, day)).numbers:
             return "no call log was archived"
         return f"{self._lost[day]} calls cannot be read" if self._lost[day] else ""
+
+
+def clock_doubt(calibration: Calibration) -> str:
+    """What to say of clocks that are a time zone apart: the days of one report are then not those of the other."""
+    if not calibration.zone_offset:
+        return ""
+    hours = calibration.zone_offset / 3600
+    return f"created_at is {hours:+g} h from {calibration.anchors[0].value}: is one report in another time zone?"
