@@ -12,6 +12,8 @@ RIG_PACKAGES := nginx-light aria2 curl wget
 SEED ?= 1
 SECONDS ?= 600
 MOMENTS ?= 1000
+SCHEDULES ?= 5000
+DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-reconcile format clean python
@@ -55,8 +57,8 @@ corpus-report: $(CORPUS_STAMP) ## what verification catches of the corpus, besid
 bench-verify: $(STAMP) ## CPU time of verification per file, by size and level
 	@$(BIN)/python -m benchmarks.verify
 
-fuzz: $(STAMP) ## mutants of real audio at the verifier, for SECONDS=600
-	@cd tests && ../$(BIN)/python -m audio.fuzz --seconds $(SECONDS)
+fuzz: $(STAMP) ## mutants of real audio at the verifier for SECONDS=600, then 20,000 malformed documents of the API (SEED=1)
+	@$(BIN)/python -m tests.faults fuzz --seconds $(SECONDS) --documents $(DOCUMENTS) --seed $(SEED)
 
 bench: $(BENCH_STAMP) rig ## this program beside rclone, curl, aria2, wget, s5cmd, boto3 on the same files: recordings/s, CPU, memory
 	@$(BIN)/python -m benchmarks.compare --plot docs/performance.svg
@@ -74,9 +76,12 @@ rig:
 	test -z "$$missing" || echo "make: not found:$$missing. Debian, Ubuntu: apt-get install $(RIG_PACKAGES)" >&2; \
 	command -v nginx >/dev/null
 
-.PHONY: crash
+.PHONY: crash soak
 crash: $(STAMP) ## SIGKILL at every step and at MOMENTS=1000 random moments, recovery, independent check (SEED=1)
 	@$(BIN)/python -m tests.faults crash --moments $(MOMENTS) --seed $(SEED)
+
+soak: $(STAMP) ## SCHEDULES=5000 of a bad network before API, audio and bucket (SEED=1)
+	@$(BIN)/python -m tests.faults soak --schedules $(SCHEDULES) --seed $(SEED)
 
 bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 256 MiB: peak memory
 	@$(BIN)/python -m benchmarks.runs memory

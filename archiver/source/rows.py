@@ -55,8 +55,8 @@ def read_recording(raw: Mapping[str, Any], zone: tzinfo) -> tuple[Recording | No
         duration=duration or None,  # zero seconds is no reference either
         link=Link(audio, deadline_of(audio)) if isinstance(audio, str) and audio else None,
         row=row,
-        call_from=number_of(raw.get("call_from")),
-        call_to=number_of(raw.get("call_to")),
+        call_from=number_of(_without_links(raw.get("call_from"), 1)),
+        call_to=number_of(_without_links(raw.get("call_to"), 1)),
     ), problems
 
 
@@ -77,7 +77,7 @@ def read_call(raw: Mapping[str, Any], zone: tzinfo) -> tuple[Call | None, list[B
         problems.append(BadRow(call_id, "duration cannot be read", row, lost=False))
     status = raw.get("status")
     end_at = read_time(raw.get("end_at"), zone)
-    return Call(call_id, start_at, end_at, duration, status if isinstance(status, str) else None, row), problems
+    return Call(call_id, start_at, end_at, duration, _text(status) if isinstance(status, str) else None, row), problems
 
 
 def read_time(value: object, zone: tzinfo) -> datetime | None:
@@ -161,4 +161,4 @@ def _identifier(value: object) -> str | None:
         value.encode()
     except UnicodeEncodeError:  # a lone surrogate, which neither a database nor a key can hold
         return None
-    return value
+    return _text(value) or None  # an id is kept and told everywhere: should it hold a link, without what signs it

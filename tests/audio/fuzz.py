@@ -1,15 +1,13 @@
-"""Mutants of good files, for minutes or hours: ``cd tests && python -m audio.fuzz --seconds 600 --seed 7``.
+"""Mutants of good files, for minutes or hours (``make fuzz``).
 
-Any bytes must give facts and a verdict: no exception of any kind, linear time, bounded evidence. Prints what it found,
-writes each offender to a file, and ends with status 1 if there was one.
+Any bytes must give facts and a verdict: no exception of any kind, linear time, bounded evidence.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from archiver.audio import probe
@@ -69,34 +67,26 @@ def trouble(data: bytes) -> str:
     return ""
 
 
-def fuzz(seconds: float, seed: int, folder: Path) -> int:
-    """Try mutants for so long; the number of offenders."""
-    rng = random.Random(seed)
+@dataclass
+class Fuzz:
+    """What was tried, and each offender with the file that holds it."""
+
+    tried: int = 0
+    offenders: list[str] = field(default_factory=list)
+
+
+def fuzz(seconds: float, seed: int, folder: Path = Path("fuzz-offenders")) -> Fuzz:
+    """Try mutants for so long; offenders are written to ``folder``."""
+    rng, told = random.Random(seed), Fuzz()
     seeds = [data for data, _ in build.GOOD.values()]
-    end, tried, bad = time.monotonic() + seconds, 0, 0
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         data = mutant(rng, seeds)
         said = trouble(data)
-        tried += 1
+        told.tried += 1
         if said:
-            bad += 1
             folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"{seed}-{tried}.bin"
+            path = folder / f"{seed}-{told.tried}.bin"
             path.write_bytes(data)
-            sys.stderr.write(f"{path}: {said}\n")
-    sys.stdout.write(f"{tried} mutants, {bad} offenders\n")
-    return bad
-
-
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--folder", type=Path, default=Path("fuzz-offenders"))
-    asked = parser.parse_args()
-    sys.exit(bool(fuzz(asked.seconds, asked.seed, asked.folder)))
-
-
-if __name__ == "__main__":
-    main()
+            told.offenders.append(f"{path}: {said}")
+    return told

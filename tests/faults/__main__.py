@@ -7,14 +7,21 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from archiver.sandbox import World
+from tests.audio.fuzz import fuzz as fuzz_audio
 from tests.faults import crash
+from tests.faults.documents import fuzz_documents
+from tests.faults.lab import AWS
+from tests.faults.schedules import endure, station
 from tests.stories.bucket_server import BucketServer
 
 Told = Mapping[str, Any]
@@ -46,7 +53,40 @@ def crash_sweep(asked: argparse.Namespace, home: Path) -> Told:
     }
 
 
-ATTACKS: dict[str, Callable[[argparse.Namespace, Path], Told]] = {"crash": crash_sweep}
+def soak(asked: argparse.Namespace, home: Path) -> Told:
+    """Schedules of a bad network: nine of ten to a directory, one to a bucket."""
+    told: dict[str, Any] = {"schedules": 0, "connections_met": 0, "exit_codes": Counter(), "violations": []}
+    os.environ.update(AWS)
+    with BucketServer() as server:
+        for number, behind in ((asked.schedules * 9 // 10, None), (asked.schedules // 10, server)):
+            folder = home / ("bucket" if behind else "directory")
+            folder.mkdir()
+            with station(folder, World.generate(seed=asked.seed, recordings=3, days=1), behind) as place:
+                try:
+                    endure(place, number, asked.seed)
+                except AssertionError as violated:
+                    told["violations"].append(str(violated)[:2000])
+            told["schedules"] += place.schedules
+            told["connections_met"] += place.connections_met
+            told["exit_codes"].update(place.codes)
+    return told
+
+
+def fuzz(asked: argparse.Namespace, _: Path) -> Told:
+    """Mutants of audio for so long, then so many malformed documents."""
+    audio = fuzz_audio(asked.seconds, asked.seed)
+    documents = fuzz_documents(asked.documents, asked.seed)
+    return {
+        "audio_mutants": audio.tried,
+        "documents": documents.documents,
+        "documents_refused": documents.refused,
+        "rows_read_as_meant": documents.rows_whole,
+        "rows_told_as_bad": documents.rows_told,
+        "violations": [*audio.offenders, *documents.violations],
+    }
+
+
+ATTACKS: dict[str, Callable[[argparse.Namespace, Path], Told]] = {"crash": crash_sweep, "soak": soak, "fuzz": fuzz}
 
 
 def main() -> int:
@@ -54,6 +94,9 @@ def main() -> int:
     parser.add_argument("attack", choices=ATTACKS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--moments", type=int, default=1000)
+    parser.add_argument("--schedules", type=int, default=5000)
+    parser.add_argument("--documents", type=int, default=20_000)
+    parser.add_argument("--seconds", type=float, default=600)
     asked = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     began = time.monotonic()

@@ -26,6 +26,18 @@ ROW = {
 }
 
 
+def test_a_link_in_any_field_is_kept_without_what_signs_it() -> None:
+    link = "https://h/a.mp3?X-Amz-Date=1&X-Amz-Signature=canary"
+    fields = {"id": link, "call_from": link, "call_to": f"see {link}", "created_at": "2026-09-22 10:00:00"}
+    recording, _ = read_recording(fields, UTC)
+    assert recording is not None
+    assert "canary" not in f"{recording!r} {recording.row!r}"
+    assert recording.id == "https://h/a.mp3"
+    call, _ = read_call({"id": link, "start_at": "2026-09-22 10:00:00", "status": link}, UTC)
+    assert call is not None
+    assert "canary" not in f"{call!r} {call.row!r}"
+
+
 def test_a_recording() -> None:
     recording, problems = read_recording(ROW, UTC)
     assert recording is not None

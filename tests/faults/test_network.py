@@ -1,0 +1,52 @@
+"""A bad network before the API, the audio and the bucket: seeded schedules, which Hypothesis shrinks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from archiver.sandbox import World
+from tests.faults.proxy import Latency, LimitData, Reset, Timeout
+from tests.faults.schedules import Weather, endure, station
+from tests.stories.bucket_server import BucketServer
+
+DIRECTORY, BUCKET = 150, 20
+"""Schedules here; `make soak` makes thousands."""
+
+
+def test_schedules_to_a_directory(tmp_path: Path) -> None:
+    with station(tmp_path, World.generate(seed=211, recordings=3, days=1)) as place:
+        endure(place, DIRECTORY)
+        assert place.connections_met > DIRECTORY, "hardly a toxic fired: the schedules prove nothing"
+        assert place.codes.keys() > {0}, "nothing was ever left open: the schedules are too mild"
+
+
+def test_schedules_to_a_bucket(tmp_path: Path, bucket_server: BucketServer, aws: None) -> None:
+    with station(tmp_path, World.generate(seed=212, recordings=3, days=1), bucket_server) as place:
+        endure(place, BUCKET)
+        assert place.connections_met > BUCKET
+
+
+@pytest.mark.parametrize(
+    "weather",
+    [
+        lambda toxic: Weather(api=[[toxic]] * 40),
+        lambda toxic: Weather(audio=[[toxic]] * 400),
+    ],
+    ids=["api", "audio"],
+)
+@pytest.mark.parametrize("toxic", [LimitData("down", 60), Reset("down", 300), Timeout("down", 0, 0.01)], ids=str)
+def test_a_network_that_stays_bad_is_said(weather: Callable[[object], Weather], toxic: object, tmp_path: Path) -> None:
+    """Nothing gets through: exit code 3, nothing archived that is not whole, and a run in fair weather mends it."""
+    with station(tmp_path, World.generate(seed=213, recordings=2, days=1)) as place:
+        assert place.weather(weather(toxic)) == []
+        assert place.codes == {3: 1}
+
+
+def test_the_proxy_passes_everything_on(tmp_path: Path) -> None:
+    with station(tmp_path, World.generate(seed=214, recordings=2, days=1)) as place:
+        assert place.weather(Weather(audio=[[Latency("down", 0.001)]])) == []
+        assert place.codes == {0: 1}
+        assert place.connections_met == 1
