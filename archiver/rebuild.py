@@ -10,9 +10,11 @@ import anyio
 from archiver.calls.log import survey
 from archiver.clock import Clock
 from archiver.errors import ExitCode, StoreFailed
+from archiver.keeping import Keeper
 from archiver.manifest.interface import Entry, Manifest
 from archiver.model import StoredObject
 from archiver.rules import keys, sidecar
+from archiver.rules.hold import Subject
 from archiver.rules.lifecycle import State
 from archiver.store.interface import Store
 
@@ -37,15 +39,16 @@ class Findings:
         return ExitCode.INTEGRITY if self.problems else ExitCode.COMPLETE
 
 
-async def rebuild(store: Store, manifest: Manifest, clock: Clock) -> Findings:
+async def rebuild(store: Store, manifest: Manifest, clock: Clock, keeper: Keeper) -> Findings:
     """Take every sealed recording into the manifest that it does not know. Changes nothing in the bucket.
 
-    Amendments are not read: the manifest holds nothing of the only kind there is (``call``).
+    Amendments are not read: of what they tell, the manifest holds matters, which ``keeper`` knows, and retention,
+    which the store is asked for before anything depends on it.
     """
     findings = Findings()
     async for seals in _seals(store, findings):
         for seal in seals:
-            if await manifest.restore(entry_of(seal), seal.row, clock.now(), None):
+            if await manifest.restore(entry_of(seal, keeper), seal.row, clock.now(), None):
                 findings.restored += 1
             else:
                 findings.known += 1
@@ -80,8 +83,9 @@ async def check(store: Store, manifest: Manifest) -> Findings:
     return findings
 
 
-def entry_of(seal: sidecar.Seal) -> Entry:
+def entry_of(seal: sidecar.Seal, keeper: Keeper) -> Entry:
     """The manifest entry that a sidecar vouches for."""
+    subject = Subject(seal.recording_id, seal.created_at, seal.duration, seal.row)
     return Entry(
         recording_id=seal.recording_id,
         created_at=seal.created_at,
@@ -96,6 +100,7 @@ def entry_of(seal: sidecar.Seal) -> Entry:
         sidecar=seal.document,
         retention=seal.kept.retention if seal.kept else None,
         retention_class=seal.kept.retention_class if seal.kept else None,
+        matters=keeper.matters(subject),
     )
 
 

@@ -15,9 +15,11 @@ import anyio
 from anyio.to_thread import run_sync
 
 from archiver import __version__
+from archiver.amendments import Amender
 from archiver.budget import Budget
 from archiver.calls.lister import CallLister
 from archiver.calls.log import CallLog
+from archiver.caretaker import Caretaker
 from archiver.clock import Clock, SystemClock
 from archiver.config import Auth, BucketTarget, Config
 from archiver.custody import Custody
@@ -279,6 +281,10 @@ async def run(
             )
             note.tells = work.summary.to_json
             summary = await work.execute(alongside)
+            if (
+                await read_orders(bare) != keeper.orders
+            ):  # given while it ran: what it has archived since obeys them too
+                await (await caretaker_of(config, manifest, bare, clock, reporter.event)).apply_holds()
         note.exit_code = summary.exit_code
         return Ended(summary, work.fatal, note.exit_code)
 
@@ -330,6 +336,16 @@ async def watermark(config: Config, manifest: SqlManifest, clock: Clock) -> date
     now, since = clock.now(), config.windows.since
     closed = await manifest.closed(Window.of_day(windows.first_day(now, since)).start)
     return windows.watermark(now, since, closed, await manifest.unsettled())
+
+
+async def caretaker_of(
+    config: Config, manifest: Manifest, store: Store, clock: Clock, tell: Callable[..., None]
+) -> Caretaker:
+    """Whoever brings what lies in the bucket under what holds it now."""
+    keeper = await keeper_of(config, store, clock)
+    keeping = KeepingStore(store, keeper, manifest)
+    amender = Amender(keeping, clock, f"keeping-{new_run_id(clock)}", SOFTWARE)
+    return Caretaker(keeping, manifest, keeper, amender, tell)
 
 
 def new_audit_id(clock: Clock) -> str:

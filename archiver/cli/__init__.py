@@ -30,6 +30,8 @@ COMMANDS = {
     "requeue": "Decide that recordings are to be tried again.",
     "audit": "Check the bucket against the manifest, both ways.",
     "reconcile": "Calls against recordings: which call has none and should.",
+    "hold": "Hold recordings for a legal matter, release them, list what is held.",
+    "retention": "Extend what is locked to what the policy says now.",
     "manifest": "Rebuild, check or back up the manifest.",
     "probe": "Facts and verdict of local audio files.",
     "sandbox": "Serve a provider on loopback to try or test against.",

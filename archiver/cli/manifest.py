@@ -70,7 +70,7 @@ def _tell(console: Console, kind: str, findings: Findings, words: str) -> ExitCo
 async def _rebuild(config: Config) -> Findings:
     from archiver.clock import SystemClock
     from archiver.rebuild import rebuild as rebuild_from
-    from archiver.wiring import manifest_of, new_rebuild_id, noted, store_of
+    from archiver.wiring import keeper_of, manifest_of, new_rebuild_id, noted, store_of
 
     clock = SystemClock()
     async with (
@@ -78,7 +78,7 @@ async def _rebuild(config: Config) -> Findings:
         store_of(config) as store,
         noted(known, clock, new_rebuild_id(clock)) as note,
     ):
-        findings = await rebuild_from(store, known, clock)
+        findings = await rebuild_from(store, known, clock, await keeper_of(config, store, clock))
         note.exit_code = findings.exit_code
         note.tells = lambda: {"type": "rebuild", **asdict(findings)}
     return findings

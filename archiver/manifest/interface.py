@@ -296,6 +296,19 @@ class Manifest(Protocol):
     def claims(self, day: date) -> AsyncGenerator[Entry, None]:
         """Entries of a UTC day that name an object of audio, in the order of its key, streamed."""
 
+    def kept(self, day: date) -> AsyncIterator[tuple[Entry, Row]]:
+        """Entries of a UTC day with the source's rows (empty where none is kept), in the order of ids, streamed."""
+
+    async def note_kept(
+        self,
+        recording_id: str,
+        *,
+        retention: Retention | None = None,
+        retention_class: str | None = None,
+        matters: Sequence[str] | None = None,
+    ) -> None:
+        """What holds a recording now; None leaves a column as it is. Nothing for an unknown id."""
+
     def listed(self, day: date) -> AsyncIterator[Known]:
         """What the source said of the recordings of a UTC day, and where each stands, in the order of ids, streamed."""
 

@@ -12,7 +12,7 @@ from archiver.errors import ExitCode
 from archiver.manifest.interface import Entry, RunCounts, RunRecord
 from archiver.manifest.rows import ENTRY, entry_of
 from archiver.manifest.schema import recordings, runs
-from archiver.model import Digest
+from archiver.model import Digest, Row
 from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import State
 
@@ -60,6 +60,13 @@ _CLAIMS = (
 
 _LISTED = (
     select(recordings.c.id, recordings.c.created_at, recordings.c.duration, recordings.c.state, recordings.c.source_row)
+    .where(recordings.c.day == bindparam("on"), recordings.c.id > bindparam("after"))
+    .order_by(recordings.c.id)
+    .limit(CLAIMS)
+)
+
+_KEPT = (
+    select(*ENTRY, recordings.c.source_row)
     .where(recordings.c.day == bindparam("on"), recordings.c.id > bindparam("after"))
     .order_by(recordings.c.id)
     .limit(CLAIMS)
@@ -124,6 +131,12 @@ def listed(connection: Connection, day: date, after: str) -> list[Known]:
         Known(recording_id, created_at, duration, State(state), row or {})
         for recording_id, created_at, duration, state, row in connection.execute(_LISTED, {"on": day, "after": after})
     ]
+
+
+def kept(connection: Connection, day: date, after: str) -> list[tuple[Entry, Row]]:
+    """The next ``CLAIMS`` entries of the day with their rows, behind the id ``after``."""
+    found = connection.execute(_KEPT, {"on": day, "after": after})
+    return [(entry_of(row), row.source_row or {}) for row in found]
 
 
 def page_query(states: Sequence[State], after: tuple[datetime, str] | None, size: int = PAGE) -> Select[Any]:

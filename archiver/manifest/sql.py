@@ -42,10 +42,10 @@ from archiver.manifest.interface import (
     RunRecord,
     WindowRecord,
 )
-from archiver.manifest.rows import chunks, some_entries, source_row
+from archiver.manifest.rows import chunks, retention_columns, some_entries, source_row
 from archiver.manifest.runlock import RunLock
 from archiver.manifest.writer import Kind, Work, Writer
-from archiver.model import Digest, Recording, Row, Window
+from archiver.model import Digest, Recording, Retention, Row, Window
 from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import Event, State, next_state
 from archiver.rules.period import Filed, Standing
@@ -306,6 +306,27 @@ class SqlManifest(Manifest):
                 after = entry.audio.key if entry.audio else after
             if len(entries) < reports.CLAIMS:
                 return
+
+    async def kept(self, day: date) -> AsyncIterator[tuple[Entry, Row]]:
+        """In pages, as ``select``."""
+        after = ""
+        while found := await self._read(partial(reports.kept, day=day, after=after)):
+            for pair in found:
+                yield pair
+            if len(found) < reports.CLAIMS:
+                return
+            after = found[-1][0].recording_id
+
+    async def note_kept(
+        self,
+        recording_id: str,
+        *,
+        retention: Retention | None = None,
+        retention_class: str | None = None,
+        matters: Sequence[str] | None = None,
+    ) -> None:
+        values = retention_columns(retention, retention_class, matters)
+        await self._write(partial(steps.note_kept, recording_id=recording_id, values=values))
 
     async def listed(self, day: date) -> AsyncIterator[Known]:
         """In pages, as ``select``."""

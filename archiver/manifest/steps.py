@@ -25,6 +25,7 @@ _COUNT_ATTEMPT = (
 )
 _ATTEMPTS = select(recordings.c.attempts).where(recordings.c.id == bindparam("of"))
 _WAIT = update(recordings).where(recordings.c.id == bindparam("of"), IS_OPEN)
+_KEEP = update(recordings).where(recordings.c.id == bindparam("of"))
 _ADD_ATTEMPT = insert(attempts).inline()
 _ADD_RECORDING = insert(recordings).inline()
 
@@ -114,6 +115,12 @@ def note_attempt(
 def note_waiting(connection: Connection, recording_id: str, reason: str) -> None:
     """Change the words of an open recording; nothing for any other."""
     connection.execute(_WAIT, {"of": recording_id, "reason": reason})
+
+
+def note_kept(connection: Connection, recording_id: str, values: Mapping[str, Any]) -> None:
+    """Change what holds it; nothing for an unknown id."""
+    if values:
+        connection.execute(_KEEP, {"of": recording_id, **values})
 
 
 def restore(connection: Connection, entry: Entry, row: Mapping[str, Any], at: datetime, run_id: str | None) -> bool:

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     """What an amendment tells. Readers pass over kinds that they do not know."""
 
     CALL = "call"  # the call that the recording belongs to
+    HOLD = "hold"  # the matters that hold the recording: all of them, or none any more
+    RETENTION = "retention"  # class, mode and retain-until, after they were extended
 
 
 @dataclass(frozen=True, slots=True)

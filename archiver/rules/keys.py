@@ -27,7 +27,9 @@ CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9
 HOLDS = "holds"
 MATTER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _ORDER = re.compile(rf"{HOLDS}/({MATTER.pattern})/order-([0-9]{{4,9}})\.json")
-_DAY_DOCUMENT = re.compile(r"(?:calls|calls-parquet|periods|reconciliations)/dt=([0-9]{4}-[0-9]{2}-[0-9]{2})/.+")
+DAY_AREAS = (CALLS, CALL_COPIES, "periods", "reconciliations")
+"""Of documents that speak of a whole day."""
+_DAY_DOCUMENT = re.compile(rf"(?:{'|'.join(DAY_AREAS)})/dt=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/.+")
 _AMENDMENT = re.compile(
     rf"({RECORDINGS}/dt=[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}/[A-Za-z0-9_-]+)\.amendment-([0-9]{{4,9}})\.json"
 )

@@ -111,3 +111,37 @@ def test_a_time_that_is_over_already_asks_for_no_lock(operator: NewOperator, buc
     someone = operator(World.generate(seed=5, recordings=3, days=1), bucket)
     assert someone.runs(retention={"classes": {"short": {"days": 1}}}).exit_code == 0
     assert set(bucket.protections().values()) == {None}
+
+
+def test_a_policy_that_grew_extends_and_one_that_shrank_changes_nothing(
+    operator: NewOperator, bucket: LockingBucket
+) -> None:
+    world = World.generate(seed=7, recordings=4, days=1)
+    someone = operator(world, bucket)
+    assert someone.runs().exit_code == 0
+    assert set(bucket.protections().values()) == {None}
+
+    def apply(years: int) -> dict[str, Any]:
+        result = someone.types("retention", "apply", "--json", retention={"classes": {"usual": {"years": years}}})
+        assert result.exit_code == 0, result.stderr
+        last = result.events[-1]
+        return {name: last[name] for name in ("matched", "changed", "documents", "problems")}
+
+    def until() -> set[int]:
+        everything = {**bucket.protections(), **bucket.protections("calls/")}
+        return {protection.retention.until.year for protection in everything.values()}
+
+    assert apply(5) == {"matched": 4, "changed": 4, "documents": 1, "problems": 0}
+    assert until() == {2031}
+    assert apply(5) == {"matched": 4, "changed": 0, "documents": 0, "problems": 0}
+    assert apply(1) == {"matched": 4, "changed": 0, "documents": 0, "problems": 0}
+    assert until() == {2031}
+    assert apply(9) == {"matched": 4, "changed": 4, "documents": 1, "problems": 0}
+    assert {year for key, year in _years(bucket).items() if "amendment" not in key} == {2035}
+    told = [json.loads(data)["facts"] for key, data in sorted(bucket.objects().items()) if "amendment-0002" in key]
+    assert [facts["retain_until"][:4] for facts in told] == ["2035"] * 4
+    assert someone.types("audit", "--json").exit_code == 0
+
+
+def _years(bucket: LockingBucket) -> dict[str, int]:
+    return {key: protection.retention.until.year for key, protection in bucket.protections().items()}
