@@ -28,6 +28,7 @@ import anyio
 from anyio import from_thread
 from anyio.to_thread import run_sync
 
+from archiver.errors import SpoolFull
 from archiver.model import Digest
 from archiver.scratch import ScratchDirectory
 from archiver.spool_room import DiskRoom, MemoryBudget, unwritable
@@ -117,12 +118,21 @@ class _BufferStream(io.RawIOBase):
         return len(piece)
 
 
+def _system_directory() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise SpoolFull(
+            "the system has no temporary directory that can be written", "set limits.spool_dir to a writable one"
+        ) from None
+
+
 class Spool:
     """Where bodies are received; an async context manager that owns the memory budget and the scratch directory.
 
     ``memory_bytes`` bounds what all bodies together hold in memory; bodies over ``spill_bytes`` go to a file in
     ``directory`` (default: the system's temporary directory), of whose disk ``reserve_bytes`` always stay free; bodies
-    over ``max_bytes`` are TooLarge. Entering raises SpoolFull where the scratch directory cannot be made.
+    over ``max_bytes`` are TooLarge. Making or entering it raises SpoolFull where there can be no scratch directory.
     """
 
     def __init__(
@@ -134,7 +144,7 @@ class Spool:
         spill_bytes: int = 8 * MIB,
         reserve_bytes: int = 256 * MIB,
     ) -> None:
-        self.directory = directory if directory is not None else Path(tempfile.gettempdir())
+        self.directory = directory if directory is not None else _system_directory()
         self.max_bytes = max_bytes
         self.spill_bytes = min(spill_bytes, memory_bytes)
         self.memory = MemoryBudget(memory_bytes)

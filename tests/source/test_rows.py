@@ -130,11 +130,23 @@ def test_the_samples_ids_tell_their_time() -> None:
         "//host/path?a=1&Signature=2c5a05b7",
         "https://h/p#2c5a05b7",
         "https://h/p?redirect=https://i/q?X-Amz-Signature=2c5a05b7",
+        "see path%3FX-Amz-Signature%3D2c5a05b7 for more",
+        "see path%3fa=1%26x-amz-security-token%3d2c5a05b7",
+        "twice: path%253FX-Amz-Credential%253D2c5a05b7%252Feu",
+        "path?AWSAccessKeyId=2c5a05b7",
+        "old style, encoded: path%3FSignature%3D2c5a05b7",
+        "path%253Fa%253D1%2526Signature%253D2c5a05b7",
+        "access_token%3D2c5a05b7",
     ],
 )
 def test_no_signature_survives_anywhere_in_a_row(text: str) -> None:
     row = without_links({"audio": text, "notes": {"deep": [text]}})
     assert "2c5a05b7" not in str(row)
+
+
+def test_of_a_text_with_an_encoded_link_the_rest_stays() -> None:
+    row = without_links({"notes": "see path%3FX-Amz-Signature%3D2c5a05b7 for more", "signature": "Signature=J. Doe"})
+    assert row == {"notes": "see path for more", "signature": "Signature=J. Doe"}
 
 
 def test_what_is_no_link_stays_verbatim() -> None:
