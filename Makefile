@@ -16,7 +16,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-reconcile format clean python
+.PHONY: help demo test test-browser test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-reconcile format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -40,6 +40,12 @@ lock: $(STAMP) ## write down every version and hash that the image is made of (U
 	@$(BIN)/python -m pip install --quiet --quiet --no-input 'uv>=0.5'
 	@$(LOCK) pyproject.toml --output-file requirements.lock
 	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(LOCK) - --output-file requirements-build.lock
+
+test-browser: $(STAMP) ## the report in headless Chromium (Debian, Ubuntu: apt-get install chromium chromium-driver)
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  echo "make: chromium or chromedriver is missing. Debian, Ubuntu: apt-get install chromium chromium-driver" >&2; \
+	  exit 1; }
+	@$(BIN)/python -m pytest -q tests/report
 
 check: $(STAMP) ## formatting, lint, types, layers
 	@$(BIN)/ruff format --check .

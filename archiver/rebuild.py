@@ -97,6 +97,7 @@ def entry_of(seal: sidecar.Seal, keeper: Keeper) -> Entry:
         audio=seal.audio,
         sha512=seal.sha512,
         content=seal.content,
+        length=seal.length,
         sidecar=seal.document,
         retention=seal.kept.retention if seal.kept else None,
         retention_class=seal.kept.retention_class if seal.kept else None,

@@ -79,6 +79,7 @@ def archive_of(audio: str) -> dict[str, object]:
         "sha256": DIGEST.hex,
         "sha512": "00" * 64,
         "content_sha256": None,
+        "length_seconds": None,
         "version_id": None,
         "grade": "verified",
         "reasons": [],

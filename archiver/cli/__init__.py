@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.failures import SIGPIPE, report
+from archiver.cli.failures import SIGPIPE, explain
 from archiver.cli.globals import add_global_flags
 from archiver.errors import UsageInvalid
 
@@ -27,6 +27,7 @@ COMMANDS = {
     "config": "Check and show the configuration.",
     "run": "List, archive, close periods: the main job.",
     "status": "Counts per state and day, and what is at risk.",
+    "report": "How complete the archive is, as a page for people who answer for it.",
     "requeue": "Decide that recordings are to be tried again.",
     "audit": "Check the bucket against the manifest, both ways.",
     "reconcile": "Calls against recordings: which call has none and should.",
@@ -90,7 +91,7 @@ class _Commands(click.Group):
         try:
             code = super().main(args, prog_name or "archiver", **extra) or 0
         except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:
-            code = report(console, error)
+            code = explain(console, error)
         if code == SIGPIPE:
             _forget_stdout()
         sys.exit(int(code))

@@ -17,7 +17,7 @@ SIGPIPE = 141
 _EXPECTED = (ArchiverError, click.ClickException, click.Abort, KeyboardInterrupt, OutputClosed)
 
 
-def report(console: Console, error: BaseException) -> int:
+def explain(console: Console, error: BaseException) -> int:
     """Say on stderr what happened; the exit code for it."""
     found = list(leaves(error))
     unexpected = [leaf for leaf in found if not isinstance(leaf, _EXPECTED)]

@@ -36,6 +36,8 @@ class Entry:
     content: Digest | None = None
     """SHA-256 of the audio without tags: equal under two ids means the same audio."""
     sidecar: StoredObject | None = None
+    length: float | None = None
+    """Measured seconds of the audio."""
     retention: Retention | None = None
     """What holds audio and sidecar, as last read back; None where nothing does."""
     retention_class: str | None = None
@@ -61,6 +63,7 @@ class Change:
     sha512: Digest | None = None
     content: Digest | None = None
     sidecar: StoredObject | None = None
+    length: float | None = None
     retention: Retention | None = None
     retention_class: str | None = None
     matters: tuple[str, ...] | None = None
@@ -159,6 +162,18 @@ class RunRecord:
     ended_at: datetime | None
     exit_code: int | None
     summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How many judged recordings have this grade, about this duration, and this difference."""
+
+    grade: str
+    reported: float | None
+    """Seconds: the lower end of a class of durations that are no more than half as long again; None: not reported."""
+    difference: float | None
+    """Measured minus reported seconds, to a tenth, no further out than ten; None where either is missing."""
+    count: int
 
 
 class Manifest(Protocol):
@@ -277,6 +292,18 @@ class Manifest(Protocol):
 
         ``useful``: the last one that was not kept from its work (by credentials, destination, a signal, a bug).
         """
+
+    async def runs(self, most: int) -> list[RunRecord]:
+        """The latest runs, at most so many, in the order they began. Audits and rebuilds are none."""
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """The run of that id; None where none is known."""
+
+    async def measured(self, first: date, last: date) -> list[Measured]:
+        """Judged recordings of these days, both included, by grade, duration and difference: a few thousand at most."""
+
+    async def late(self, first: date, last: date) -> dict[date, int]:
+        """Of these days, those of which the source named recordings after it had listed them whole, and how many."""
 
     async def unagreed_windows(self) -> list[ListedWindow]:
         """Windows whose last listing did not agree, or held rows that could not be read, oldest first."""

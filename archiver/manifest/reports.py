@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, select, tuple_, union_all
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, select, tuple_, union_all
 
 from archiver.errors import ExitCode
 from archiver.manifest.interface import Entry, RunCounts, RunRecord
@@ -47,7 +47,8 @@ _SAME_CONTENT = (
     .limit(SAME_CONTENT)
 )
 _DAYS = select(recordings.c.day, recordings.c.state, func.count()).group_by(recordings.c.day, recordings.c.state)
-_RUNS = select(runs).where(*(runs.c.run_id.not_like(pattern) for pattern in NO_RUNS))
+IS_RUN = and_(*(runs.c.run_id.not_like(pattern) for pattern in NO_RUNS))
+_RUNS = select(runs).where(IS_RUN)
 _ENDED = _RUNS.where(runs.c.ended_at.is_not(None)).order_by(runs.c.ended_at.desc()).limit(1)
 _USEFUL = _ENDED.where(runs.c.exit_code.in_([int(code) for code in USEFUL]))
 _UNENDED = _RUNS.where(runs.c.ended_at.is_(None)).order_by(runs.c.started_at.desc()).limit(1)

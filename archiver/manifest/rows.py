@@ -22,7 +22,7 @@ CHUNK = 500
 
 _COLUMNS = (
     "id", "created_at", "duration", "state", "attempts", "reason", "grade",
-    "audio_key", "audio_size", "audio_digest", "audio_version", "sha512", "content",
+    "audio_key", "audio_size", "audio_digest", "audio_version", "sha512", "length", "content",
     "sidecar_key", "sidecar_size", "sidecar_digest", "sidecar_version",
     "retention_class", "retention_mode", "retain_until", "matters", "draft",
 )  # fmt: skip
@@ -42,7 +42,7 @@ def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
     """The entry in the first columns of ``row``."""
     (
         recording_id, created_at, duration, state, attempts, reason, grade,
-        audio_key, audio_size, audio_digest, audio_version, sha512, content,
+        audio_key, audio_size, audio_digest, audio_version, sha512, length, content,
         sidecar_key, sidecar_size, sidecar_digest, sidecar_version,
         retention_class, retention_mode, retain_until, matters, draft,
     ) = row[: len(_COLUMNS)]  # fmt: skip
@@ -58,6 +58,7 @@ def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
         sha512=None if sha512 is None else Digest.parse(sha512),
         content=None if content is None else Digest.parse(content),
         sidecar=_stored(sidecar_key, sidecar_size, sidecar_digest, sidecar_version),
+        length=length,
         retention=None if retain_until is None else Retention(RetentionMode(retention_mode), retain_until),
         retention_class=retention_class,
         matters=tuple(matters or ()),

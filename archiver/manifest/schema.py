@@ -131,6 +131,7 @@ recordings = Table(
     Column("audio_digest", Text, comment="algorithm:hex of the audio, SHA-256"),
     Column("audio_version", Text, comment="version id of the audio, where the bucket keeps versions"),
     Column("sha512", Text, comment="algorithm:hex of the audio, SHA-512"),
+    Column("length", Float, comment="seconds of audio as measured, where there was a verdict"),
     Column("content", Text, comment="algorithm:hex of the audio without tags: equal for the same audio, SHA-256"),
     Column("sidecar_key", Text, comment="object key of the sidecar"),
     Column("sidecar_size", BigInteger, comment="bytes of the sidecar"),

@@ -21,6 +21,7 @@ from archiver.manifest import (
     integrity,
     listing,
     migrate,
+    overview,
     periods,
     reports,
     runs,
@@ -37,6 +38,7 @@ from archiver.manifest.interface import (
     Flagged,
     ListedWindow,
     Manifest,
+    Measured,
     Observed,
     RunCounts,
     RunRecord,
@@ -267,6 +269,18 @@ class SqlManifest(Manifest):
 
     async def last_run(self, *, useful: bool = False) -> RunRecord | None:
         return await self._read(partial(reports.last_run, useful=useful))
+
+    async def runs(self, most: int) -> list[RunRecord]:
+        return await self._read(partial(overview.latest, most=most))
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        return await self._read(partial(overview.one, run_id=run_id))
+
+    async def measured(self, first: date, last: date) -> list[Measured]:
+        return await self._read(partial(overview.measured, first=first, last=last))
+
+    async def late(self, first: date, last: date) -> dict[date, int]:
+        return await self._read(partial(overview.late, first=first, last=last))
 
     async def unagreed_windows(self) -> list[ListedWindow]:
         return await self._read(listed_windows.unagreed)

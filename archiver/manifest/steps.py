@@ -60,6 +60,8 @@ def _changed_columns(event: Event, target: State, at: datetime, run_id: str | No
         values["grade"] = change.grade
     if change.sha512 is not None:
         values["sha512"] = str(change.sha512)
+    if change.length is not None:
+        values["length"] = change.length
     if change.content is not None:
         values["content"] = str(change.content)
     if target is not State.STORED:
@@ -137,6 +139,7 @@ def restore(connection: Connection, entry: Entry, row: Mapping[str, Any], at: da
         "reason": entry.reason,
         "grade": entry.grade,
         "sha512": None if entry.sha512 is None else str(entry.sha512),
+        "length": entry.length,
         "content": None if entry.content is None else str(entry.content),
         "draft": entry.draft if entry.state is State.STORED else None,
         "source_row": dict(row),

@@ -75,6 +75,8 @@ class Seal:
     document: StoredObject
     """The sidecar itself."""
     row: Mapping[str, Any]
+    length: float | None = None
+    """Measured seconds."""
     kept: Kept | None = None
     call: Mapping[str, Any] | None = None
     """The call it names (``rules.call_facts``), if the call log had it by then."""
@@ -116,6 +118,7 @@ def build(
             "sha256": audio.digest.hex if audio.digest else None,
             "sha512": sha512.hex,
             "content_sha256": facts.audio_digest.hex if facts.audio_digest else None,
+            "length_seconds": None if facts.length is None else round(facts.length, 6),
             "version_id": audio.version_id,
             "grade": verdict.grade.value,
             "reasons": [reason.code for reason in verdict.reasons],
@@ -158,6 +161,7 @@ def read(key: str, document: bytes) -> Seal:
             ),
             sha512=Digest.parse(f"sha512:{archive['sha512']}"),
             content=_content(archive["content_sha256"]),
+            length=None if archive["length_seconds"] is None else float(archive["length_seconds"]),
             document=StoredObject(key, len(document), Digest.sha256_of(document)),
             row=dict(parsed["attachments"][0]["body"]),
             kept=_read_kept(archive["retention"]),

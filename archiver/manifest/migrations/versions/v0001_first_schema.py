@@ -61,6 +61,7 @@ def _recordings() -> None:
         sa.Column("audio_digest", sa.Text, comment="algorithm:hex of the audio, SHA-256"),
         sa.Column("audio_version", sa.Text, comment="version id of the audio, where the bucket keeps versions"),
         sa.Column("sha512", sa.Text, comment="algorithm:hex of the audio, SHA-512"),
+        sa.Column("length", sa.Float, comment="seconds of audio as measured, where there was a verdict"),
         sa.Column(
             "content", sa.Text, comment="algorithm:hex of the audio without tags: equal for the same audio, SHA-256"
         ),
