@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import pycurl
 from anyio import CapacityLimiter, from_thread
@@ -84,6 +84,13 @@ Take = Callable[[Head, memoryview | bytes], bool]
 """Takes each piece of a body, in the worker thread; False if no more of it is wanted. What it raises ends it."""
 
 
+class Upload(Protocol):
+    """The body of a request, read from where it stands and, if a connection breaks, once more."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, whence: int, /) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """A request."""
@@ -91,9 +98,9 @@ class Asking:
     method: str
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    upload: BinaryIO | None = None
-    """The body, which can be read again from where it stands."""
+    upload: Upload | None = None
     size: int = 0
+    """Bytes of it."""
     address: str | None = None
     """Connect to this numeric address, whatever the URL's host; the host is still whom the certificate must name."""
     proxy: str = ""

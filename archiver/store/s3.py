@@ -17,12 +17,13 @@ import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import anyio
 import boto3.session
+import botocore.session
 from anyio import from_thread
 from anyio.to_thread import run_sync
 from botocore.config import Config
@@ -42,7 +43,7 @@ from archiver.store.interface import (
     Version,
 )
 from archiver.store.object_key import checked_key
-from archiver.store.s3_answers import limited, taken, whole_digest
+from archiver.store.s3_answers import is_md5_of, limited, taken, whole_digest
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_doctor import Doctor
 from archiver.store.s3_errors import (
@@ -55,8 +56,9 @@ from archiver.store.s3_errors import (
     silence_sdk_logs,
     translated,
 )
-from archiver.store.s3_headers import Placing, arguments, protection_in, put_headers
+from archiver.store.s3_headers import Placing, protection_in, put_headers
 from archiver.store.s3_locks import NO_LOCK_HINT, NOT_HELD_HINT, ObjectLocks
+from archiver.store.s3_put import Puts
 from archiver.store.s3_versions import VersionPages, folded
 
 if TYPE_CHECKING:
@@ -71,9 +73,6 @@ READ_TIMEOUT = 30
 """Seconds without a byte from the store. A cancelled call ends with its attempt: after this long at most."""
 PAUSE = (0.1, 0.3)
 """Seconds before the second attempt, from and to; doubled each time."""
-EXPECT_CONTINUE_FROM = 8 << 20
-"""Bodies under this size are sent without asking first (``Expect: 100-continue`` costs a round trip, and up to a second
-at stores that do not know it); larger ones ask, so that a refusal comes before the upload."""
 
 
 class S3Store:
@@ -97,8 +96,8 @@ class S3Store:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._placing = placing or Placing()
-        self._make_client = partial(_make_client, region, endpoint_url, connections, self._placing.bucket_owner)
-        self._client: S3Client | None = None
+        self._connect = partial(_connection, bucket, region, endpoint_url, connections, self._placing.bucket_owner)
+        self._connection: _Connection | None = None
         self._lock = threading.Lock()
         self._threads = anyio.CapacityLimiter(connections)
         self._reached = False
@@ -211,21 +210,21 @@ class S3Store:
     def _guarded(self, doing: str, work: Callable[[S3Client], T]) -> T:
         """Do ``work``, letting out no error but ours: the SDK's carry URLs, key ids and signed strings."""
         try:
-            result = work(self._connected())
+            result = work(self._connected().client)
         except (ClientError, BotoCoreError, *UNREADABLE) as error:
             self._reached = self._reached or isinstance(error, ClientError)
             raise translated(error, f"{self.location}: {doing}", reached=self._reached) from None
         self._reached = True
         return result
 
-    def _connected(self) -> S3Client:
+    def _connected(self) -> _Connection:
         with self._lock:
-            if self._client is None:
+            if self._connection is None:
                 try:
-                    self._client = self._make_client()
+                    self._connection = self._connect()
                 except ValueError as error:  # how botocore refuses an endpoint URL
                     raise misconfigured(error) from None
-            return self._client
+            return self._connection
 
     def _put(
         self,
@@ -239,12 +238,8 @@ class S3Store:
         """One put; None if another writer was busy with the key and it has to be tried again."""
         try:
             with body.open() as stream:
-                answer = client.put_object(
-                    Bucket=self._bucket,
-                    Key=self._prefix + key,
-                    Body=NamedBody(stream, key, body.size, digest),  # type: ignore[arg-type]  # read, seek, tell suffice
-                    **arguments(headers),
-                )
+                named = NamedBody(stream, key, body.size, digest)
+                answer = self._connected().puts.put(self._prefix + key, named, digest.hex, headers)
         except ClientError as error:
             self._reached = True
             if code_of(error) in BUSY:
@@ -263,15 +258,21 @@ class S3Store:
                 held = replace(held, protection=locks.protect(key, held.protection, protection))
             return AlreadyThere(held)
         self._reached = True
-        return Created(self._proved(key, body.size, digest, protection, answer, client))
+        return Created(self._proved(key, body, digest, protection, answer, client))
 
     def _proved(
-        self, key: str, size: int, digest: Digest, protection: Protection | None, answer: Any, client: S3Client
+        self, key: str, body: Body, digest: Digest, protection: Protection | None, answer: Any, client: S3Client
     ) -> StoredObject:
-        """What the store now holds, after comparison with what was sent. A lock is never echoed: it is read."""
-        echoed = None if protection is not None else whole_digest(answer)
-        held = self._head(key, client) if echoed is None else StoredObject(key, size, echoed, answer.get("VersionId"))
-        if held is None or (held.size, held.digest) != (size, digest):
+        """What the store now holds, after comparison with what was sent. A lock is never echoed: it is read.
+
+        An answer that states the SHA-256, or the MD5 as its ETag, leaves nothing to ask: no second request is made.
+        """
+        echoed = whole_digest(answer) or (digest if is_md5_of(answer, body) else None)
+        if echoed is None or protection is not None:
+            held = self._head(key, client)
+        else:
+            held = StoredObject(key, body.size, echoed, answer.get("VersionId"))
+        if held is None or (held.size, held.digest) != (body.size, digest):
             raise StoreFailed(
                 f"the store answered 200 but does not hold under {key} what was sent",
                 "run `archiver doctor`; look at the object, and remove it before the next run",
@@ -328,16 +329,28 @@ class S3Store:
 
     def _close(self) -> None:
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            if self._connection is not None:
+                self._connection.client.close()
+                self._connection.puts.close()
+                self._connection = None
 
 
-def _make_client(region: str | None, endpoint_url: str | None, connections: int, bucket_owner: str | None) -> S3Client:
-    """A client that adds nothing to what we send: no trailing checksums, which some compatibles store as content."""
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """boto3 for what happens seldom, and the puts."""
+
+    client: S3Client
+    puts: Puts
+
+
+def _connection(
+    bucket: str, region: str | None, endpoint_url: str | None, connections: int, bucket_owner: str | None
+) -> _Connection:
+    """Adds nothing to what we send: no trailing checksums, which some compatibles store as content."""
     config = Config(
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        signature_version="s3v4",
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=connections,
         connect_timeout=10,
@@ -345,13 +358,14 @@ def _make_client(region: str | None, endpoint_url: str | None, connections: int,
         tcp_keepalive=True,
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
-    client = boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+    core = botocore.session.get_session()
+    session = boto3.session.Session(botocore_session=core)
+    client = session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
     if bucket_owner is not None:
         client.meta.events.register("provide-client-params.s3", partial(_expect_owner, bucket_owner))
     client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
-    client.meta.events.register_last("before-call.s3", _send_small_bodies_at_once)
     client.meta.events.register("before-send.s3", _stop_if_cancelled)
-    return client
+    return _Connection(client, Puts(client, core, bucket, connections))
 
 
 def _expect_owner(bucket_owner: str, params: dict[str, Any], model: Any, **_: object) -> None:
@@ -366,11 +380,6 @@ def _follow_no_redirect(params: dict[str, Any], **_: object) -> None:
     A plain http:// endpoint that sends everybody to https:// is such a place.
     """
     params["context"].setdefault("s3_redirect", {})["redirected"] = True
-
-
-def _send_small_bodies_at_once(params: dict[str, Any], **_: object) -> None:
-    if isinstance(params["body"], NamedBody) and params["body"].size < EXPECT_CONTINUE_FROM:
-        params["headers"].pop("Expect", None)
 
 
 def _stop_if_cancelled(**_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from anyio import from_thread
@@ -11,6 +12,7 @@ from botocore.exceptions import IncompleteReadError
 
 from archiver.errors import StoreFailed
 from archiver.model import Digest, StoredObject
+from archiver.store.interface import Body
 from archiver.store.s3_headers import protection_in
 
 if TYPE_CHECKING:
@@ -25,6 +27,22 @@ def whole_digest(answer: Any) -> Digest | None:
     if not text or "-" in text or answer.get("ChecksumType") == "COMPOSITE":
         return None
     return Digest("sha256", base64.b64decode(text).hex())
+
+
+def is_md5_of(answer: Any, body: Body) -> bool:
+    """True if the answer's ETag is the MD5 of the body, which only a store that has these bytes can tell.
+
+    False proves nothing: with KMS, and at some stores, an ETag is something else.
+    """
+    etag = re.fullmatch(r'"?([0-9a-f]{32})"?', answer.get("ETag", ""))
+    if etag is None or answer.get("ServerSideEncryption", "").startswith("aws:kms"):
+        return False
+    hashed = hashlib.md5(usedforsecurity=False)
+    with body.open() as stream:
+        while chunk := stream.read(CHUNK):
+            from_thread.check_cancelled()
+            hashed.update(chunk)
+    return hashed.hexdigest() == etag[1]
 
 
 def taken(key: str, copy: BinaryIO | None, answer: GetObjectOutputTypeDef) -> StoredObject:

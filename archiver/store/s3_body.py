@@ -1,4 +1,4 @@
-"""A body as the SDK reads it: nothing but the bytes that its digest names can be sent."""
+"""A body as it is sent: nothing but the bytes that its digest names."""
 
 from __future__ import annotations
 
@@ -13,48 +13,38 @@ from anyio import from_thread
 from archiver.errors import StoreFailed
 from archiver.model import Digest
 
+CHUNK = 1 << 20
+
 
 class NamedBody:
-    """A stream that compares size and digest before it hands out its last bytes, and raises StoreFailed if they differ.
+    """A stream whose size and digest are compared by ``verify`` before a byte of it is sent, as often as need be.
 
-    A body that fails is therefore never complete on the wire, and no store can keep it, however careless: some answer
-    200 to a wrong checksum. (Where the SDK signs the payload it reads the body once before it connects: then nothing
-    is sent at all.) Reading ends at once when the task that waits for it is cancelled: a worker thread's stream only.
+    Nothing that fails goes on the wire, and no store can keep it, however careless: some answer 200 to a wrong
+    checksum. Reading ends at once when the task that waits for it is cancelled: a worker thread's stream only.
     """
 
     def __init__(self, stream: BinaryIO, key: str, size: int, digest: Digest) -> None:
         self._stream = stream
         self._key = key
-        self.size = size
+        self._size = size
         self._digest = digest
-        self._hashed = 0
-        self._sha256 = hashlib.sha256()
-        self._verified = False
 
-    def read(self, size: int | None = -1) -> bytes:
+    def verify(self) -> None:
+        """Read it to its end; StoreFailed if it is not the body that its digest names."""
+        hashed, size = hashlib.sha256(), 0
+        while chunk := self.read(CHUNK):
+            hashed.update(chunk)
+            size += len(chunk)
+        if size != self._size or Digest("sha256", hashed.hexdigest()) != self._digest:
+            raise StoreFailed(f"the body for {self._key} is not the one its digest names")
+
+    def read(self, size: int = -1) -> bytes:
         from_thread.check_cancelled()
         try:
-            chunk = self._stream.read(-1 if size is None else size)
+            return self._stream.read(size)
         except OSError as error:
             fact = f"the body for {self._key} cannot be read: {os.strerror(error.errno or EIO).lower()}"
             raise StoreFailed(fact) from None
-        if not self._verified:
-            self._take(chunk, ended=not chunk and size != 0)
-        return chunk
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        at = self._stream.seek(offset, whence)
-        if at == 0 and not self._verified:
-            self._hashed, self._sha256 = 0, hashlib.sha256()
-        return at
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def _take(self, chunk: bytes, *, ended: bool) -> None:
-        self._sha256.update(chunk)
-        self._hashed += len(chunk)
-        whole = self._hashed == self.size
-        self._verified = whole and Digest("sha256", self._sha256.hexdigest()) == self._digest
-        if self._hashed > self.size or (whole and not self._verified) or (ended and not whole):
-            raise StoreFailed(f"the body for {self._key} is not the one its digest names")
+        return self._stream.seek(offset, whence)
