@@ -95,8 +95,8 @@ bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 
 bench-deadlines: $(STAMP) ## 5,000 links that die after 60 s, 4 slow transfers: about five minutes
 	@$(BIN)/python -m benchmarks.runs deadlines
 
-bench-reconcile: $(STAMP) ## 10,000 calls a day without keys against their recordings: precision, recall, seconds
-	@$(BIN)/python -m benchmarks.reconcile
+bench-reconcile: $(STAMP) ## 10,000 calls a day without keys against their recordings: precision, recall, seconds (SETTING=usual)
+	@$(BIN)/python -m benchmarks.reconcile $(if $(SETTING),--setting $(SETTING))
 
 format: $(STAMP) ## format, and mend what can be mended
 	@$(BIN)/ruff format .

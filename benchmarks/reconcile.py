@@ -9,7 +9,7 @@ end of a recording, as the seed will have it.
 
 The fixed seed and three random ones are measured, and the worst figures stand in the last line, one JSON object.
 Precision is over every pair that was claimed, recall over every pair of the truth. The exit status is 1 if a promise
-is not kept.
+is not kept. The promise is for the usual setting; the others are harder, and there to be watched.
 """
 
 from __future__ import annotations
@@ -38,6 +38,26 @@ RECORDED = Policy.of(["service=REC"])
 CLAIMS = (Status.MATCHED_INFERRED, Status.DURATION_MISMATCH)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How hard a day is made."""
+
+    jitter: float = 0.8
+    """Seconds by which created_at comes late: the deviation of a half normal distribution."""
+    lines: int = 20
+    customers: int = 6_000
+    share: float = 1.0
+    """Of the calls asked for, how many the day has."""
+
+
+SETTINGS = {
+    "usual": Setting(),
+    "jitter": Setting(jitter=10.0),  # a busy exchange that writes its rows late
+    "one-pair": Setting(lines=1, customers=1, share=0.3),  # 3,000 calls between the same two parties
+    "few-pairs": Setting(lines=3, customers=20),  # as behind a switchboard that hides the extensions
+}
+
+
 @dataclass
 class Day:
     """Calls and recordings of a day, and which belong together."""
@@ -53,14 +73,17 @@ class Day:
 class Generator:
     """Makes a day of a seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, setting: Setting) -> None:
         self.rng = random.Random(seed)
+        self.setting = setting
         self.offset = self.rng.choice(OFFSETS)
         """Seconds that the recordings' clock is ahead."""
         self.at_end = self.rng.random() < 0.5
         """Whether created_at is the end of a recording."""
-        self.lines = [f"322{self.rng.randrange(2 * 10**6, 9 * 10**6)}" for _ in range(20)]
-        self.customers = [f"324{self.rng.choice('6789')}{self.rng.randrange(10**7):07d}" for _ in range(6000)]
+        self.lines = [f"322{self.rng.randrange(2 * 10**6, 9 * 10**6)}" for _ in range(setting.lines)]
+        self.customers = [
+            f"324{self.rng.choice('6789')}{self.rng.randrange(10**7):07d}" for _ in range(setting.customers)
+        ]
         self.day = Day()
 
     def make(self, count: int) -> Day:
@@ -140,7 +163,7 @@ class Generator:
     def recording(self, begin: float, end: float, pair: tuple[str, str]) -> str:
         """One row of the recordings report."""
         rng = self.rng
-        late = abs(rng.gauss(0, 0.8)) if rng.random() > 0.01 else rng.uniform(3, 9)
+        late = abs(rng.gauss(0, self.setting.jitter)) if rng.random() > 0.01 else rng.uniform(3, 9)
         created = (end if self.at_end else begin) + late + self.offset
         length = end - begin - rng.uniform(0, 0.6)
         if rng.random() < 0.003:
@@ -181,14 +204,21 @@ def moment(seconds: float) -> datetime:
     return MIDNIGHT + timedelta(seconds=int(seconds))
 
 
-def measure(seed: int, count: int) -> dict[str, Any]:
+def measure(seed: int, count: int, name: str) -> dict[str, Any]:
     """Reconcile a day and hold the result against the truth."""
-    generator = Generator(seed)
-    day = generator.make(count)
+    setting = SETTINGS[name]
+    generator = Generator(seed, setting)
+    day = generator.make(int(count * setting.share))
     begun = time.perf_counter()
     found = reconcile(day.calls, day.recordings, settled=MIDNIGHT + timedelta(days=9), policy=RECORDED)
     seconds = time.perf_counter() - begun
-    return {"seed": seed, **figures(found, day), "seconds": round(seconds, 2), **circumstances(generator, found)}
+    return {
+        "setting": name,
+        "seed": seed,
+        **figures(found, day),
+        "seconds": round(seconds, 2),
+        **circumstances(generator, found),
+    }
 
 
 def figures(found: Reconciliation, day: Day) -> dict[str, Any]:
@@ -231,10 +261,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, nargs="*", help="these, in place of the fixed one and three random ones")
+    parser.add_argument("--setting", choices=SETTINGS, default="usual")
     asked = parser.parse_args()
     measured = []
     for seed in asked.seeds or [FIXED_SEED, *(secrets.randbelow(10**6) for _ in range(3))]:
-        measured.append(measure(seed, asked.calls))
+        measured.append(measure(seed, asked.calls, asked.setting))
         print(json.dumps(measured[-1]))
     worst = {
         "precision": min(each["precision"] for each in measured),
@@ -243,8 +274,9 @@ def main() -> None:
         "seconds": max(each["seconds"] for each in measured),
     }
     print(json.dumps(worst))
-    kept = all(worst[name] >= PROMISED[name] for name in ("precision", "recall"))
-    sys.exit(not (kept and worst["seconds"] < PROMISED["seconds"] * asked.calls / 10_000))
+    kept = asked.setting != "usual" or all(worst[name] >= PROMISED[name] for name in ("precision", "recall"))
+    quick = asked.setting != "usual" or worst["seconds"] < PROMISED["seconds"] * asked.calls / 10_000
+    sys.exit(not (kept and quick))
 
 
 if __name__ == "__main__":

@@ -132,12 +132,14 @@ async def gather(config: Config, clock: Clock, order: Order) -> list[Told]:
     """Every day, reconciled and written down."""
     from archiver import wiring
     from archiver.amendments import Amender
+    from archiver.keeping import KeepingStore
     from archiver.reconciliation.days import Reconciler
     from archiver.reconciliation.writing import Writer
     from archiver.rules.windows import settled_before
 
     settled = settled_before(clock.now(), config.windows.lookback_days)
-    async with wiring.manifest_of(config, read_only=True) as manifest, wiring.store_of(config) as store:
+    async with wiring.manifest_of(config, read_only=True) as manifest, wiring.store_of(config) as bare:
+        store = KeepingStore(bare, await wiring.keeper_of(config, bare, clock), manifest)
         reconciler = Reconciler(store, manifest, config.source.zone, settled, order.policy)
         amender = Amender(store, clock, wiring.new_reconcile_id(clock), wiring.SOFTWARE)
         writer = Writer(amender, manifest, order.dry_run)

@@ -19,6 +19,8 @@ PLENTY = 40
 """Pairs from which bounds may be narrow."""
 FARTHEST = 15 * 3600.0
 """Seconds that the clocks of the reports may be apart: a wrong time zone, and an hour."""
+LEAST_SCALE = 0.7
+"""Seconds: times are written in whole ones."""
 ZONE_STEP = 1800.0
 """Seconds: zones differ by whole hours, a few by half ones."""
 ZONE_SLACK = 90.0
@@ -26,6 +28,9 @@ ZONE_SLACK = 90.0
 PEAK = 6.0
 """Width in seconds of the window of lags that is looked for."""
 NEAR_PEAK = 120.0
+CROWDED = 20.0
+"""Seconds about the peak that are looked at, where many calls of the same parties are about."""
+ALIKE = 5.0
 BLOCK_LIMIT = 150
 """Calls, and recordings, of one pair of parties that are looked at when there is no key."""
 
@@ -131,9 +136,25 @@ def learn_without_keys(calls: Sequence[CallFacts], recordings: Sequence[Recordin
         return None
     _, anchor, middle = best
     near = [pair for pair in combinations if abs(pair[1].at - anchor.of(pair[0]) - middle) <= NEAR_PEAK]
-    seen_calls, seen_recordings = Counter(call.id for call, _ in near), Counter(rec.id for _, rec in near)
-    alone = [(call, rec) for call, rec in near if seen_calls[call.id] == 1 and seen_recordings[rec.id] == 1]
+    alone = _alone(near)
+    if len(alone) < PLENTY:  # a crowd: few pairs have no rival within minutes, and those few are not the typical ones
+        alone = _alone(
+            [pair for pair in near if abs(pair[1].at - anchor.of(pair[0]) - middle) <= CROWDED and _alike(pair)]
+        )
     return learn(alone, by_key=False)
+
+
+def _alone(pairs: Sequence[Pair]) -> list[Pair]:
+    """Those whose call and recording stand in no other one."""
+    seen_calls, seen_recordings = Counter(call.id for call, _ in pairs), Counter(rec.id for _, rec in pairs)
+    return [(call, rec) for call, rec in pairs if seen_calls[call.id] == 1 and seen_recordings[rec.id] == 1]
+
+
+def _alike(pair: Pair) -> bool:
+    """True if both are of about the same length."""
+    call, recording = pair
+    both = call.seconds is not None and recording.seconds is not None
+    return both and abs((recording.seconds or 0) - (call.seconds or 0)) <= ALIKE
 
 
 def _combinations(calls: Sequence[CallFacts], recordings: Sequence[RecordingFacts]) -> list[Pair]:
@@ -173,7 +194,7 @@ def _spread(values: Sequence[float], floor: float) -> Spread:
     middle = quantile(values, 0.5)
     inner = [abs(value - middle) for value in values[bisect_left(values, quantile(values, 0.02)) :]]
     inner = sorted(inner)[: max(1, int(len(inner) * 0.96))]
-    scale = max(0.7, sum(inner) / len(inner))
+    scale = max(LEAST_SCALE, sum(inner) / len(inner))
     low = min(quantile(values, 0.005) - 2.0, middle - 8 * scale, middle - floor)
     high = max(quantile(values, 0.995) + 2.0, middle + 8 * scale, middle + floor)
     return Spread(middle, scale, low, high)

@@ -3,7 +3,8 @@
 Costs are negative log-likelihoods: of the lag and of the length, as Laplace distributions of the calibration, cut off
 so that one odd value does not forbid a pair, and of the parties. Within each block of calls and recordings that can
 reach each other the optimal assignment is taken (SciPy's). A pair of it is accepted if each is the other's best, and
-the best assignment without the pair is MARGIN worse; what is not accepted is ambiguous, and nothing is guessed.
+the best assignment without the pair is MARGIN worse, unless so many calls of the same parties are about that one of
+them may fit by chance (``Crowd``); what is not accepted is ambiguous, and nothing is guessed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
+from math import log
 
 from archiver.rules.calibration import Anchor, Calibration
 from archiver.rules.evidence import CallFacts, RecordingFacts
@@ -25,6 +28,14 @@ UNKNOWN = 3.0
 """What a length that nobody reports costs."""
 TOO_FAR = 16.0
 """A pair that costs more is none: lag and length must not both be odd."""
+STRAY = 0.05
+"""Share of recordings that have no call of their own, or only a part of one: more than is met."""
+LENGTHS = 0.01
+"""Share of calls that end within a second of any length: of an hour's worth of lengths the short ones are crowded."""
+CHANCE = 2.3
+"""The pair is ten times likelier than a stray beside which a call of the same parties happens to lie."""
+NEIGHBOURHOOD = 1800.0
+"""Seconds on both sides in which calls of the same parties are counted."""
 UNMATCHED = 40.0
 IMPOSSIBLE = 1e6
 LARGEST_BLOCK = 1_500
@@ -40,6 +51,8 @@ class Unit:
     recordings: tuple[RecordingFacts, ...]
     at: float
     seconds: float | None
+    slack: float = 0.0
+    """Seconds by which ``seconds`` may be wrong."""
 
     @classmethod
     def of(cls, recording: RecordingFacts) -> Unit:
@@ -82,7 +95,9 @@ def cost_of(call: CallFacts, unit: Unit, calibration: Calibration) -> float | No
         return None
     length = UNKNOWN
     if unit.seconds is not None and call.seconds is not None:
-        length = min(CAP, calibration.delta.deviation(unit.seconds - call.seconds))
+        delta, middle = unit.seconds - call.seconds, calibration.delta.middle
+        off = max(0.0, abs(delta - middle) - unit.slack)
+        length = min(CAP, calibration.delta.deviation(middle + off))
     total = max(known) + min(CAP, calibration.lag.deviation(lag)) + length
     return total if total <= TOO_FAR else None
 
@@ -114,6 +129,28 @@ class CallIndex:
         return found
 
 
+class Crowd:
+    """How many calls of the same parties there are about a recording."""
+
+    def __init__(self, calls: Sequence[CallFacts], calibration: Calibration) -> None:
+        self._lag = calibration.lag.middle
+        self._cell = 4 * calibration.lag.scale * calibration.delta.scale
+        starts: defaultdict[frozenset[str], list[float]] = defaultdict(list)
+        for call in calls:
+            for pair in combinations(sorted({party.key for party in call.parties if party is not None}), 2):
+                starts[frozenset(pair)].append(call.start)
+        self._starts = {pair: sorted(found) for pair, found in starts.items()}
+
+    def limit(self, unit: Unit) -> float:
+        """What a pair may cost before it is no likelier than chance: the more such calls, the less."""
+        keys = frozenset(party.key for party in unit.recordings[0].parties if party is not None)
+        starts, at = self._starts.get(keys, []), unit.at - self._lag
+        others = bisect_right(starts, at + NEIGHBOURHOOD) - bisect_left(starts, at - NEIGHBOURHOOD) - 1
+        if others <= 0:
+            return TOO_FAR
+        return -log(STRAY * others / (2 * NEIGHBOURHOOD) * LENGTHS * self._cell) - CHANCE
+
+
 def costs_of(calls: Sequence[CallFacts], units: Sequence[Unit], calibration: Calibration) -> Costs:
     """Every pair that can be one."""
     index, lag = CallIndex(calls, calibration.anchors), calibration.lag
@@ -132,17 +169,19 @@ def match(calls: Sequence[CallFacts], units: Sequence[Unit], calibration: Calibr
     """Assign units to calls, at most one to each. Calls and units stand in the order of time."""
     costs = costs_of(calls, units, calibration)
     done = Matching()
+    crowd = Crowd(calls, calibration)
     for block in _blocks(costs):
-        _settle(block, calls, units, done)
+        _settle(block, calls, units, done, crowd)
     for number, row in costs.items():
         if not row:
             done.rest.extend(units[number].recordings)
     return done
 
 
-def _settle(block: Costs, calls: Sequence[CallFacts], units: Sequence[Unit], done: Matching) -> None:
+def _settle(block: Costs, calls: Sequence[CallFacts], units: Sequence[Unit], done: Matching, crowd: Crowd) -> None:
     """Accept what stands out in a block; what of the rest could still be one is ambiguous."""
-    accepted = _accepted(block)
+    found = _accepted(block)
+    accepted = {unit: pair for unit, pair in found.items() if block[unit][pair[0]] <= crowd.limit(units[unit])}
     taken = {call for call, _ in accepted.values()}
     for unit, (call, margin) in accepted.items():
         done.matches.append(Match(calls[call], units[unit], block[unit][call], margin))

@@ -27,7 +27,7 @@ from archiver.rules.evidence import (
 from archiver.rules.lifecycle import State
 from archiver.rules.matching import TOO_FAR, Matching, Unit, costs_of, match
 from archiver.rules.parties import NumberReader, agreement
-from archiver.rules.transfers import containing, units_of
+from archiver.rules.transfers import challenged, containing, units_of
 
 HELD_OUT_LEAST = 20
 """Keyed pairs from which precision and recall of inference are told."""
@@ -233,7 +233,7 @@ def infer(calls: Sequence[CallFacts], recordings: Sequence[RecordingFacts], cali
     """Match without keys. Both in the order of time."""
     alone = [Unit.of(recording) for recording in recordings]
     units = units_of(calls, recordings, costs_of(calls, alone, calibration), calibration)
-    return match(calls, units, calibration)
+    return challenged(calls, recordings, match(calls, units, calibration), calibration)
 
 
 def _lacks(call: CallFacts, parts: Sequence[RecordingFacts], calibration: Calibration) -> bool:

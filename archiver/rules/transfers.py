@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from archiver.rules.calibration import Anchor, Calibration
+from archiver.rules.calibration import LEAST_SCALE, Anchor, Calibration
 from archiver.rules.evidence import CallFacts, RecordingFacts
-from archiver.rules.matching import Costs, Unit
+from archiver.rules.matching import TOO_FAR, Costs, Matching, Unit
 from archiver.rules.parties import agreement
 
 GAP = 15.0
@@ -21,6 +21,11 @@ MOST_PARTS = 8
 MOST_CHAINS = 2
 """As soon as there is more than one way to cover a call, it does not matter how many there are."""
 Span = tuple[float, float, RecordingFacts]
+
+
+def slack_of(calibration: Calibration) -> float:
+    """Seconds by which the moments of recordings may be off, beyond what the bounds above allow for."""
+    return 4 * max(0.0, calibration.lag.scale - LEAST_SCALE)
 
 
 def span_of_call(call: CallFacts, calibration: Calibration) -> tuple[float, float]:
@@ -54,7 +59,8 @@ def units_of(
         by_key = _by_party(parts)
         for number, call in enumerate(calls):
             if number not in settled:
-                found = list(_chains(call, _within(call, by_key, calibration, EDGE), calibration))
+                edge = EDGE + slack_of(calibration)
+                found = list(_chains(call, _within(call, by_key, calibration, edge), calibration))
                 chains.update(found if len(found) == 1 else [])
     uses = Counter(recording.id for chain in chains for recording in chain)
     joined = [chain for chain in chains if all(uses[recording.id] == 1 for recording in chain)]
@@ -62,6 +68,41 @@ def units_of(
     units = [Unit.of(recording) for recording in recordings if recording.id not in members]
     units += [_unit(chain, calibration) for chain in joined]
     return sorted(units, key=lambda unit: (unit.at, unit.recordings[0].id))
+
+
+def challenged(
+    calls: Sequence[CallFacts], recordings: Sequence[RecordingFacts], matching: Matching, calibration: Calibration
+) -> Matching:
+    """The matching without the pairs that another explanation speaks against; all concerned are ambiguous then.
+
+    A part of a transferred call may happen to fit some other call whole. Its fellows tell: left over, or a poor fit,
+    together with it they would cover a call that has nothing better.
+    """
+    if not calibration.pairs:
+        return matching
+    given = {recording.id: found for found in matching.matches for recording in found.unit.recordings}
+    firm = {each for each, found in given.items() if len(found.unit.recordings) == 1 and found.cost <= FIT}
+    joined = given.keys() - {each for each, found in given.items() if len(found.unit.recordings) == 1}
+    timed = [each for each in recordings if each.seconds and each.id not in joined]
+    loose_by_key, all_by_key = _by_party([each for each in timed if each.id not in firm]), _by_party(timed)
+    taken = {found.call.id for found in matching.matches if len(found.unit.recordings) > 1 or found.cost <= FIT}
+    edge = EDGE + slack_of(calibration)
+    doubted: set[str] = set()
+    for call in calls:
+        if call.id in taken or not call.seconds or not _within(call, loose_by_key, calibration, edge):
+            continue
+        for chain in _chains(call, _within(call, all_by_key, calibration, edge), calibration):
+            members = {recording.id for recording in chain}
+            if not members & firm or members <= firm:
+                continue
+            for found in [given[each] for each in members if each in given]:
+                doubted.add(found.call.id)
+                matching.ambiguous[found.call.id] = [(found.unit, found.cost)]
+            matching.ambiguous.setdefault(call.id, []).append((_unit(chain, calibration), TOO_FAR))
+    matching.matches = [found for found in matching.matches if found.call.id not in doubted]
+    candidates = {rec.id for listed in matching.ambiguous.values() for unit, _ in listed for rec in unit.recordings}
+    matching.rest = [recording for recording in matching.rest if recording.id not in candidates]
+    return matching
 
 
 def containing(
@@ -73,7 +114,7 @@ def containing(
     by_key = _by_party([recording for recording in recordings if recording.seconds])
     found: defaultdict[str, list[CallFacts]] = defaultdict(list)
     for call in calls:
-        for _, _, recording in _within(call, by_key, calibration, EDGE):
+        for _, _, recording in _within(call, by_key, calibration, EDGE + slack_of(calibration)):
             found[recording.id].append(call)
     return {recording_id: holding[0] for recording_id, holding in found.items() if len(holding) == 1}
 
@@ -104,20 +145,21 @@ def _within(
 def _chains(call: CallFacts, spans: list[Span], calibration: Calibration) -> Iterator[tuple[RecordingFacts, ...]]:
     """Up to MOST_CHAINS ways to cover the call from its begin to its end."""
     begin, end = span_of_call(call, calibration)
-    waiting: list[list[Span]] = [[span] for span in spans if abs(span[0] - begin) <= EDGE]
+    slack = slack_of(calibration)
+    waiting: list[list[Span]] = [[span] for span in spans if abs(span[0] - begin) <= EDGE + slack]
     found = steps = 0
     while waiting and found < MOST_CHAINS and steps < 200:
         steps += 1
         chain = waiting.pop()
         reached = chain[-1][1]
-        if len(chain) > 1 and abs(reached - end) <= EDGE:
+        if len(chain) > 1 and abs(reached - end) <= EDGE + slack:
             found += 1
             yield tuple(span[2] for span in chain)
         elif len(chain) < MOST_PARTS:
             following = [
                 span
                 for span in spans
-                if span[0] > chain[-1][0] and span[1] > reached and -OVERLAP <= span[0] - reached <= GAP
+                if span[0] > chain[-1][0] and span[1] > reached and -OVERLAP - slack <= span[0] - reached <= GAP + slack
             ]
             waiting += [[*chain, span] for span in following]
 
@@ -125,4 +167,9 @@ def _chains(call: CallFacts, spans: list[Span], calibration: Calibration) -> Ite
 def _unit(chain: tuple[RecordingFacts, ...], calibration: Calibration) -> Unit:
     """A chain as one recording: from the first one's begin to the last one's end."""
     at = chain[-1].at if calibration.ends else chain[0].at
-    return Unit(chain, at, span_of(chain[-1], calibration)[1] - span_of(chain[0], calibration)[0])
+    seconds = span_of(chain[-1], calibration)[1] - span_of(chain[0], calibration)[0]
+    spoken = sum(recording.seconds or 0.0 for recording in chain)
+    slack = slack_of(calibration)
+    if slack:
+        seconds = min(max(seconds, spoken), spoken + GAP * (len(chain) - 1))
+    return Unit(chain, at, seconds, slack)

@@ -314,3 +314,34 @@ def _every_one_once(found: Reconciliation, calls: list[Call], recordings: list[K
     candidates = {recording_id for each in found.findings for ids, _ in each.candidates for recording_id in ids}
     assert candidates.isdisjoint(held)
     assert candidates | set(held) == {each.id for each in recordings}
+
+
+def test_a_part_that_happens_to_fit_another_call_is_not_given_to_it() -> None:
+    """``whole`` is covered by both; ``other`` by the first of them, and had no recording of its own."""
+    calls = [call("whole"), call("other", seconds=40)]
+    recordings = [recording("first", 40, 40), recording("second", 60, 20)]
+    assert statuses(told(calls, recordings)) == {"whole": Status.AMBIGUOUS, "other": Status.AMBIGUOUS}
+    assert statuses(told(calls[:1], recordings)) == {"whole": Status.MATCHED_INFERRED}
+    alone = statuses(told(calls, recordings[:1]))
+    assert alone["other"] is Status.MATCHED_INFERRED
+
+
+@pytest.mark.parametrize(("others", "status"), [(0, Status.DURATION_MISMATCH), (150, Status.AMBIGUOUS)])
+def test_the_more_calls_of_the_same_parties_the_better_a_pair_has_to_fit(others: int, status: Status) -> None:
+    """Lengths and times of the others are far off: they are no rivals, but they make chance likelier."""
+    crowd = [call(f"o{number}", 100 + number * 9, 600) for number in range(others)]
+    found = told([call("c"), *crowd], [recording("r", seconds=20)])
+    assert statuses(found)["c"] is status
+
+
+def test_parts_are_joined_where_rows_are_written_late() -> None:
+    """The recordings' times scatter by twenty seconds: so may the parts of a transfer."""
+    late = [0, 3, 20, 9, 14, 1, 6, 17, 11, 5, 19, 2]
+    calls, recordings = teachers()
+    recordings = [
+        Known(each.id, each.created_at + timedelta(seconds=behind), each.duration, each.state, each.row)
+        for each, behind in zip(recordings, late, strict=True)
+    ]
+    parts = [recording("first", 100 + 2, 100), recording("second", 300 + 18, 195)]
+    found = reconcile([*calls, call("c", seconds=300)], [*recordings, *parts], settled=LATER).findings
+    assert [each.recording_ids for each in found if each.call_id == "c"] == [("first", "second")]
