@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
+from archiver.calls import inspection as calls
 from archiver.clock import Clock
 from archiver.errors import ArchiverError, DestinationUnusable, ExitCode, StoreFailed
 from archiver.inspection import Inspected, Inspector, lost_its_sidecar_alone, strays
-from archiver.manifest.interface import Change, Entry, Manifest
+from archiver.manifest.interface import CallDay, Change, Entry, Manifest
 from archiver.reporting import Reporter
 from archiver.reseal import Resealer
 from archiver.rules import audit, keys, sidecar
@@ -73,6 +74,8 @@ class Tally:
     """Recordings to be fetched again, with their days."""
     unsealed: dict[str, date] = field(default_factory=dict)
     """Recordings whose new sidecar is drafted, with their days: the next run writes it."""
+    call_days: list[date] = field(default_factory=list)
+    """Days whose call log differs."""
     corrupted: int = 0
     unreadable: int = 0
     """Objects that the store did not hand out."""
@@ -102,6 +105,7 @@ class Tally:
             "drifted": len(self.drifted),
             "unsealed": len(self.unsealed),
             "corrupted": self.corrupted,
+            "call_days_differ": len(self.call_days),
             "unreadable": self.unreadable,
             "versions_unknown": self.versions_unknown,
             "stopped": self.stopped,
@@ -179,6 +183,7 @@ class Audit:
                     await groups.advance()
                 async with anyio.create_task_group() as tasks:
                     await self._walk(tasks)
+                await self._calls()
                 await self._leftovers()
         except ExceptionGroup as several:
             raise next((each for each in several.exceptions if isinstance(each, ArchiverError)), several) from None
@@ -295,6 +300,36 @@ class Audit:
             if keys.stem(seal.recording_id) == stem:
                 return seal.recording_id
         return stem
+
+    async def _calls(self) -> None:
+        """The call logs, day by day; of those that differ the next run that lists them reads all parts again."""
+        known = {each.day: each for each in await self.manifest.call_days()}
+        async for day, parts in calls.days(self.store):
+            await self._call_day(day, known.pop(day, None), parts)
+        for day, of_day in known.items():
+            await self._call_day(day, of_day, {})
+        async for stray in calls.strays(self.store):
+            if self.order.share.covers(stray.key):
+                self._tell(None, stray)
+
+    async def _call_day(self, day: date, known: CallDay | None, parts: calls.Parts) -> None:
+        share, name = self.order.share, keys.day_prefix(keys.CALLS, day)
+        if not share.covers(name):
+            return
+        self.tally.objects += sum(1 for history in parts.values() if history.current)
+        try:
+            found = await calls.inspect(self.store, known, day, parts, read=share.samples(name))
+        except StoreFailed as error:
+            self.tally.unreadable += 1
+            self.reporter.event("unreadable", recording_id=None, reason=error.fact)
+            return
+        for difference in found:
+            self._tell(None, difference)
+        if known is not None and {each.kind for each in found} & {Kind.MISSING, Kind.DIGEST_DIFFERS}:
+            self.tally.call_days.append(day)
+            if not self.order.dry_run:
+                doubted = replace(known, listing="", union="", agreed=False, reason=f"audit: {found[0].reason}")
+                await self.manifest.note_call_day(self.clock.now(), doubted)
 
     async def _leftovers(self) -> None:
         async for name, words in self._left():

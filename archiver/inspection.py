@@ -9,7 +9,7 @@ from archiver.errors import StoreFailed
 from archiver.manifest.interface import Entry
 from archiver.model import Digest, StoredObject
 from archiver.rules import audit, keys, sidecar
-from archiver.rules.audit import Difference, Kind
+from archiver.rules.audit import Difference, Kind, gone
 from archiver.rules.lifecycle import State
 from archiver.store.interface import KeyHistory, Store
 
@@ -69,7 +69,7 @@ class Inspector:
     async def _audio(self, _: Entry, stored: StoredObject) -> Difference | None:
         held = await (self.store.rehash(stored.key) if self.deep else self.store.head(stored.key))
         if held is None:
-            return _gone(stored)
+            return gone(stored.key)
         if stored.digest is None or held.digest == stored.digest:
             return None
         words = "its SHA-256 is not the one recorded"
@@ -78,7 +78,7 @@ class Inspector:
     async def _sidecar(self, entry: Entry, stored: StoredObject) -> Difference | None:
         content = await self.store.read(stored.key, sidecar.SIZE_LIMIT)
         if content is None:
-            return _gone(stored)
+            return gone(stored.key)
         digest = Digest.sha256_of(content)
         if stored.digest is not None and digest != stored.digest:
             words = "the sidecar is not the one that was written"
@@ -101,7 +101,7 @@ def listed(expected: Sequence[StoredObject], objects: Objects) -> Iterator[Diffe
     for stored in expected:
         history = objects.get(stored.key)
         if history is None or history.current is None:
-            yield _gone(stored, deleted=history is not None)
+            yield gone(stored.key, deleted=history is not None)
             continue
         current = history.current
         if current.size != stored.size:
@@ -166,8 +166,3 @@ def _holds(objects: Objects, stored: StoredObject) -> bool:
     """True if the object is there in the size recorded, so that its bytes are worth asking for."""
     history = objects.get(stored.key)
     return history is not None and history.current is not None and history.current.size == stored.size
-
-
-def _gone(stored: StoredObject, *, deleted: bool = False) -> Difference:
-    words = "deleted; the bucket still keeps an older version" if deleted else "not in the bucket"
-    return Difference(Kind.MISSING, stored.key, words)

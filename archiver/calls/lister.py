@@ -129,7 +129,7 @@ class CallLister:
         listing = await run_sync(listed.digest)
         current = known is not None and known.parts == len(parts.numbers)
         if known is not None and current and (not len(listed) or known.listing == listing):
-            rows, listing = known.rows, known.listing
+            rows, listing, union = known.rows, known.listing, known.union
         elif self.dry:
             await self.log.compare(listed, parts, brought)
             return
@@ -139,8 +139,8 @@ class CallLister:
             except (StoreFailed, SpoolFull) as error:
                 await self._note_failed(window, known, error.fact)
                 raise
-            rows = listed.union_size
-        await self._note(CallDay(window.day, len(parts.numbers), rows, listing, not reason, reason))
+            rows, union = listed.union_size, await run_sync(listed.union_digest)
+        await self._note(CallDay(window.day, len(parts.numbers), rows, listing, union, not reason, reason))
         await self._copy(parts)
 
     async def _copy(self, parts: DayParts) -> None:
@@ -154,7 +154,7 @@ class CallLister:
     async def _note_failed(self, window: Window, known: CallDay | None, reason: str) -> None:
         """What was known before counts no more: the next run reads the parts."""
         rows = known.rows if known else 0
-        await self._note(CallDay(window.day, known.parts if known else 0, rows, "", False, reason))
+        await self._note(CallDay(window.day, known.parts if known else 0, rows, "", "", False, reason))
 
     def _account(self, window: Window, listed: ListedCalls, brought: Brought) -> None:
         summary = self.summary

@@ -36,7 +36,7 @@ class ListedCalls:
         self._digests = bytearray()
         self._end = 0
         self._held = bytearray()
-        self._others: set[str] = set()
+        self._others: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
         directory = None if self._scratch is None else str(self._scratch)
@@ -86,10 +86,15 @@ class ListedCalls:
             (call_id, self._digest(self._digests, self._numbers[call_id])) for call_id in sorted(self._numbers)
         )
 
+    def union_digest(self) -> str:
+        """Over ids and rows of both, where the bucket holds every listed row as it stands."""
+        listed = {call_id: self._digest(self._digests, number) for call_id, number in self._numbers.items()}
+        return digest_of_all(sorted((listed | self._others).items()))
+
     def forget_union(self) -> None:
         """Nothing has been met in the bucket (any more)."""
         self._held = bytearray(len(self._digests))
-        self._others = set()
+        self._others = {}
 
     def meet(self, rows: Iterable[Row]) -> None:
         """What the next part of the bucket holds: a later part counts more than an earlier one.
@@ -100,7 +105,7 @@ class ListedCalls:
         for call_id, digest in pairs:
             number = self._numbers.get(call_id)
             if number is None:
-                self._others.add(call_id)
+                self._others[call_id] = digest
             else:
                 self._held[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES] = digest
 

@@ -98,7 +98,8 @@ async def survey(store: Store) -> AsyncGenerator[CallDay, None]:
             numbers[found[0]] = numbers.get(found[0], 0) + 1
     for day, parts in numbers.items():
         digests = {id_of(row): digest_of(row) async for row in read_calls(store, day)}
-        yield CallDay(day, parts, len(digests), digest_of_all(sorted(digests.items())))
+        union = digest_of_all(sorted(digests.items()))
+        yield CallDay(day, parts, len(digests), union, union)
 
 
 async def _next_batch(rows: Iterator[Row], key: str) -> list[Row]:

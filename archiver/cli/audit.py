@@ -52,7 +52,7 @@ def audit(
     code = tally.exit_code
     if repair and not tally.stopped:
         fields |= {"repaired": 0, "not_repaired": tally.corrupted}
-        if tally.drifted or tally.unsealed:
+        if tally.drifted or tally.unsealed or tally.call_days:
             code = anyio.run(mend, console, loaded.config, tally, fields)
     teller.summary(fields)
     return code

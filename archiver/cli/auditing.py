@@ -93,6 +93,10 @@ class Teller:
         if fields["drifted"] or fields["unsealed"] or fields["corrupted"]:
             again = f"{fields['drifted']} to be fetched again, {fields['unsealed']} to be sealed again"
             self._console.data(f"{again}, {fields['corrupted']} quarantined")
+        if fields["call_days_differ"]:
+            self._console.data(
+                f"{fields['call_days_differ']} days whose call log differs: a run over them compares again"
+            )
         if fields["stopped"]:
             day = fields["whole_before"]
             self._console.data(f"stopped by {fields['stopped']}: {f'whole before {day}' if day else 'no day is whole'}")
@@ -109,7 +113,7 @@ async def mend(console: Console, config: Config, tally: Tally, fields: dict[str,
 
     watcher = Watcher(console)
     missing = tally.drifted | tally.unsealed
-    request = wiring.Request(days=tuple(sorted(set(missing.values()))))
+    request = wiring.Request(days=tuple(sorted({*missing.values(), *tally.call_days})))
     with watcher.shown():
         ended = await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
     console.event("repair_run", **{name: value for name, value in ended.summary.to_json().items() if name != "type"})

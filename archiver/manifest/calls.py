@@ -21,6 +21,7 @@ def note(connection: Connection, at: datetime, call_day: CallDay) -> None:
         "parts": call_day.parts,
         "row_count": call_day.rows,
         "listing": call_day.listing,
+        "union_digest": call_day.union,
         "agreed": call_day.agreed,
         "reason": call_day.reason,
         "noted_at": at,
@@ -41,4 +42,4 @@ def every(connection: Connection) -> list[CallDay]:
 
 
 def _call_day(row: Row[tuple[object, ...]]) -> CallDay:
-    return CallDay(row.day, row.parts, row.row_count, row.listing, row.agreed, row.reason)
+    return CallDay(row.day, row.parts, row.row_count, row.listing, row.union_digest, row.agreed, row.reason)

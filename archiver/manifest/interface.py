@@ -97,6 +97,8 @@ class CallDay:
     """Calls in their union."""
     listing: str
     """Digest of a listing whose every row the union holds as it stands; empty if none is known."""
+    union: str
+    """Digest of the union's ids and rows; empty if it is not known."""
     agreed: bool = True
     """False where the last listing did not agree, or what it named could not all be put."""
     reason: str = ""

@@ -261,6 +261,7 @@ call_days = Table(
     Column("parts", Integer, nullable=False, comment="parts of its call log in the bucket"),
     Column("row_count", BigInteger, nullable=False, comment="calls in their union"),
     Column("listing", Text, nullable=False, comment="digest of a listing that the union holds as it stands; or empty"),
+    Column("union_digest", Text, nullable=False, comment="digest of the union's ids and rows; or empty"),
     Column("agreed", Boolean, nullable=False, comment="whether the last listing agreed, and all of it was put"),
     Column("reason", Words, nullable=False, comment="why not, in words"),
     Column("noted_at", Moment, nullable=False, comment="when this was so"),

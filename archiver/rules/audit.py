@@ -42,6 +42,12 @@ class Difference:
     found: str | int | None = None
 
 
+def gone(key: str, *, deleted: bool = False) -> Difference:
+    """An object that is not there; ``deleted`` if older versions of it are."""
+    words = "deleted; the bucket still keeps an older version" if deleted else "not in the bucket"
+    return Difference(Kind.MISSING, key, words)
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """The part of the archive that one audit looks at. Decided by the stem of an object's key alone."""

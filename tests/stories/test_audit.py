@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 import sqlite3
@@ -88,7 +89,7 @@ def test_an_untouched_archive(words: tuple[str, ...], someone: Operator, destina
     assert result.exit_code == 0, result.stdout
     assert [event["type"] for event in result.events] == ["summary"]
     summary = result.events[-1]
-    assert (summary["recordings"], summary["objects"], summary["read"]) == (6, 12, 6)
+    assert (summary["recordings"], summary["objects"], summary["read"]) == (6, 13, 6), "a part of the call log too"
     assert destination.objects() == before
     assert someone.types("status", "--max-age", "1h").exit_code == 0
 
@@ -401,7 +402,7 @@ def test_the_shards_cover_everything_once(world: World, operator: NewOperator, d
         assert len(told) == len(set(told))
         assert set(told) == {event["key"] for event in audit(someone, "--dry-run").of(kind)}
     assert sum(result.events[-1]["recordings"] for result in results) == 6
-    assert sum(result.events[-1]["objects"] for result in results) == 12
+    assert sum(result.events[-1]["objects"] for result in results) == 13
 
 
 def test_a_sample_is_chosen_by_its_seed(operator: NewOperator, directory: Directory) -> None:
@@ -489,3 +490,56 @@ def test_an_amendment_without_its_sidecar_is_an_orphan(someone: Operator, destin
         path.unlink()
     (problem,) = json.loads(someone.types("manifest", "rebuild", "--json").stdout)["problems"]
     assert problem == f"{amendment}: an amendment without the sidecar that it amends"
+
+
+def rewrite(content: bytes) -> bytes:
+    """The part with a word changed, whole in itself."""
+    return gzip.compress(gzip.decompress(content).replace(b'"RECEIVED"', b'"received"'), mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        (None, "missing"),
+        (lambda content: content[:-20], "digest_differs"),
+        (lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:], "digest_differs"),
+        (rewrite, "digest_differs"),
+    ],
+    ids=["missing", "truncated", "flipped", "edited"],
+)
+def test_a_part_of_the_call_log_is_damaged(
+    damage: Callable[[bytes], bytes] | None, kind: str, world: World, someone: Operator, destination: Destination
+) -> None:
+    key = "calls/dt=2026-09-22/part-0001.ndjson.gz"
+    content = destination.objects()[key]
+    if damage is None:
+        remove(destination, key)
+    else:
+        assert damage(content) != content
+        lay(destination, key, damage(content))
+    assert found(audit(someone, "--dry-run")) == {kind: {key}}
+
+    result = audit(someone, "--repair")
+
+    assert result.exit_code == 5
+    assert found(result) == {kind: {key}}
+    assert result.events[-1]["call_days_differ"] == 1
+    rows = {}
+    for part, data in sorted(destination.objects().items()):
+        if part.startswith("calls/") and (part != key or damage in (None, rewrite)):
+            rows |= {row["id"]: row for row in map(json.loads, gzip.decompress(data).splitlines())}
+    assert rows.keys() == {call.id for call in world.calls()}, "what the source has is there again"
+    assert b"received" not in json.dumps(list(rows.values())).encode()
+    assert set(states(someone).values()) == {"archived"}
+    again = found(audit(someone))
+    assert again == ({} if damage in (None, rewrite) else {"digest_differs": {key}}), "until a person has removed it"
+
+
+def test_what_does_not_belong_to_the_call_log(someone: Operator, destination: Destination) -> None:
+    part = destination.objects()["calls/dt=2026-09-22/part-0001.ndjson.gz"]
+    strange = "calls/dt=2026-09-21/part-0001.ndjson.gz"
+    odd = ["calls/readme.txt", "calls-parquet/dt=2026-09-22/part-0007.parquet", "calls/dt=2026-09-22/part-1.ndjson.gz"]
+    lay(destination, strange, part)
+    for key in odd:
+        lay(destination, key, b"something")
+    assert found(audit(someone)) == {"extra": {strange}, "orphan": set(odd)}

@@ -217,6 +217,7 @@ def _call_days() -> None:
             nullable=False,
             comment="digest of a listing that the union holds as it stands; or empty",
         ),
+        sa.Column("union_digest", sa.Text, nullable=False, comment="digest of the union's ids and rows; or empty"),
         sa.Column(
             "agreed", sa.Boolean, nullable=False, comment="whether the last listing agreed, and all of it was put"
         ),
