@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import anyio
 
+from archiver.calls import inspection as calls
 from archiver.calls.log import survey
 from archiver.clock import Clock
 from archiver.errors import ExitCode, StoreFailed
@@ -14,6 +16,7 @@ from archiver.keeping import Keeper
 from archiver.manifest.interface import Entry, Manifest
 from archiver.model import StoredObject
 from archiver.rules import keys, sidecar
+from archiver.rules.audit import Kind
 from archiver.rules.hold import Subject
 from archiver.rules.lifecycle import State
 from archiver.store.interface import Store
@@ -80,7 +83,22 @@ async def check(store: Store, manifest: Manifest) -> Findings:
     async for entry in manifest.select([State.ARCHIVED, State.QUARANTINED]):
         if entry.sidecar is not None and entry.sidecar.key not in seen:
             findings.problems.append(f"{entry.sidecar.key}: {entry.state} in the manifest, not readable in the bucket")
+    await _check_calls(store, manifest, findings)
     return findings
+
+
+async def _check_calls(store: Store, manifest: Manifest, findings: Findings) -> None:
+    known = {call_day.day: call_day for call_day in await manifest.call_days()}
+    held: dict[date, calls.Parts] = {day: {} for day in known}
+    try:
+        held |= {day: parts async for day, parts in calls.days(store)}
+        for day, parts in sorted(held.items()):
+            found = await calls.inspect(store, known.get(day), day, parts, read=True)
+            findings.problems += [
+                f"{each.key}: {each.reason}" for each in found if each.kind is not Kind.VERSION_DIFFERS
+            ]
+    except StoreFailed as error:
+        findings.problems.append(error.fact)
 
 
 def entry_of(seal: sidecar.Seal, keeper: Keeper) -> Entry:

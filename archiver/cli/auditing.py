@@ -94,9 +94,7 @@ class Teller:
             again = f"{fields['drifted']} to be fetched again, {fields['unsealed']} to be sealed again"
             self._console.data(f"{again}, {fields['corrupted']} quarantined")
         if fields["call_days_differ"]:
-            self._console.data(
-                f"{fields['call_days_differ']} days whose call log differs: a run over them compares again"
-            )
+            self._console.data(f"{fields['call_days_differ']} days whose calls differ: a run over them compares again")
         if fields["stopped"]:
             day = fields["whole_before"]
             self._console.data(f"stopped by {fields['stopped']}: {f'whole before {day}' if day else 'no day is whole'}")

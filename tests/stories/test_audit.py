@@ -518,13 +518,15 @@ def test_a_part_of_the_call_log_is_damaged(
         assert damage(content) != content
         lay(destination, key, damage(content))
     assert found(audit(someone, "--dry-run")) == {kind: {key}}
+    checked = someone.types("manifest", "check")
+    assert (checked.exit_code, checked.stdout.count(key)) == (5, 1)
 
     result = audit(someone, "--repair")
 
     assert result.exit_code == 5
     assert found(result) == {kind: {key}}
     assert result.events[-1]["call_days_differ"] == 1
-    rows = {}
+    rows: dict[str, dict[str, object]] = {}
     for part, data in sorted(destination.objects().items()):
         if part.startswith("calls/") and (part != key or damage in (None, rewrite)):
             rows |= {row["id"]: row for row in map(json.loads, gzip.decompress(data).splitlines())}
