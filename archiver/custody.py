@@ -16,6 +16,7 @@ from archiver.keeping import Demand, Keeper
 from archiver.manifest.interface import Change, Entry, Manifest
 from archiver.model import AudioFacts, Call, Digest, Protection, Recording, StoredObject, TransferFacts, Verdict
 from archiver.outcomes import Clash, Settled
+from archiver.reporting import UNTRACED, Trace
 from archiver.rules import call_facts, keys, sidecar
 from archiver.rules.hold import Subject
 from archiver.rules.lifecycle import Event, State
@@ -72,6 +73,7 @@ class Custody:
     source: str
     software: str
     keeper: Keeper
+    trace: Trace = UNTRACED
 
     async def advance(self, entry: Entry, event: Event, change: Change) -> Entry:
         """The entry after ``event``; if another run was faster, the entry as that one left it."""
@@ -215,7 +217,10 @@ class Custody:
     async def _put_audio(self, key: str, exhibit: Exhibit, demand: Demand) -> PutOutcome:
         retention = demand.assignment.retention if demand.assignment else None
         protection = self.keeper.protection(retention, demand.matters)
-        return await self.store.put_new(key, exhibit.audio, exhibit.audio.sha256, exhibit.facts.mediatype, protection)
+        with self.trace.span("put"):
+            return await self.store.put_new(
+                key, exhibit.audio, exhibit.audio.sha256, exhibit.facts.mediatype, protection
+            )
 
     async def _put_document(
         self, key: str, content: bytes, recording_id: str, audio_digest: Digest, protection: Protection | None
@@ -225,7 +230,8 @@ class Custody:
         One written by another run differs in run id and time, and seals the same audio just as well.
         """
         document = Document(content)
-        outcome = await self.store.put_new(key, document, document.digest, sidecar.MEDIATYPE, protection)
+        with self.trace.span("seal"):
+            outcome = await self.store.put_new(key, document, document.digest, sidecar.MEDIATYPE, protection)
         if not isinstance(outcome, Conflict):
             return outcome.stored
         seal = await self._seal_at(key)

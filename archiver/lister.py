@@ -66,7 +66,8 @@ class Lister:
             settled = False
             async with self._calls_of(window) as calls:
                 try:
-                    settled = await self._list_window(window, calls)
+                    with self.custody.trace.span("window", window=str(window)):
+                        settled = await self._list_window(window, calls)
                     failures = 0
                 except (SourceFailed, StoreFailed) as error:
                     await self._disagreed(window, error.fact)

@@ -73,11 +73,13 @@ class Pipeline:
             return Retry("store", error.fact, own=False)
 
     async def _transfer(self, job: Job, recording: Recording, link: Link, receiver: Receiver) -> Outcome:
-        fetched = await self._fetch(job, link, receiver)
+        with self.custody.trace.span("fetch"):
+            fetched = await self._fetch(job, link, receiver)
         if not isinstance(fetched, TransferFacts):
             return fetched
         audio = receiver.audio()
-        facts = await self._probe(audio)
+        with self.custody.trace.span("verify"):
+            facts = await self._probe(audio)
         others = await self._same_audio(facts.audio_digest, recording.id)
         verdict = self._judge(recording, link, facts, fetched, others)
         exhibit = Exhibit(recording, audio, fetched, facts, verdict, job.call)

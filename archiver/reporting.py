@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,25 @@ class Reporter(Protocol):
 
     def progress(self, *, listed: int, settled: int, size: int) -> None:
         """Recordings listed so far that need work, of them settled, and bytes of audio moved."""
+
+
+class Trace(Protocol):
+    """Takes the steps of a run as spans that lie within one another."""
+
+    def span(self, name: str, /, **attributes: str) -> AbstractContextManager[object]:
+        """A step, for as long as the block lasts. ``attributes``: ids and days; no number, no URL."""
+
+
+class Untraced:
+    """Nobody wants to know."""
+
+    def span(self, name: str, /, **attributes: str) -> AbstractContextManager[object]:
+        """Nothing."""
+        del name, attributes
+        return nullcontext()
+
+
+UNTRACED = Untraced()
 
 
 @dataclass(frozen=True, slots=True)

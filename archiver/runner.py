@@ -196,7 +196,10 @@ class Run:
 
     async def _archive(self, job: Job) -> Outcome:
         try:
-            return await self.pipeline.archive(job)
+            with self.pipeline.custody.trace.span(
+                "recording", recording_id=job.entry.recording_id, window=str(job.intake.window)
+            ):
+                return await self.pipeline.archive(job)
         except ArchiverError:
             raise
         except Exception as error:

@@ -33,7 +33,7 @@ from archiver.matters import read_orders
 from archiver.model import Window
 from archiver.pipeline import Pipeline
 from archiver.rehearsal import Rehearsal
-from archiver.reporting import Reporter
+from archiver.reporting import UNTRACED, Reporter, Trace
 from archiver.rules import windows
 from archiver.rules.summary import Summary
 from archiver.runner import Ended, Plan, Run
@@ -45,6 +45,7 @@ from archiver.store.directory import DirectoryStore
 from archiver.store.interface import Store
 from archiver.store.s3 import S3Store
 from archiver.store.s3_headers import Placing
+from archiver.telemetry import tracing
 from archiver.telemetry.courier import Courier
 from archiver.telemetry.metrics import Metrics
 from archiver.telemetry.observation import Observation
@@ -226,8 +227,11 @@ def call_log_of(config: Config, store: Store) -> CallLog | None:
     return CallLog(store, config.limits.spool_dir, config.source.zone, copies=config.calls.parquet)
 
 
-def observation_of(config: Config, clock: Clock, reporter: Reporter) -> Observation:
+def observation_of(config: Config, clock: Clock, reporter: Reporter, environ: Mapping[str, str]) -> Observation:
     """Who is told of a run besides ``reporter``."""
+    traced, why_not = tracing.wanted(environ)
+    if why_not:
+        reporter.event("not_told", receiver="OpenTelemetry", reason=why_not)
     metrics, ping = config.metrics, config.ping
     courier = Courier()
     wanted = metrics.textfile is not None or metrics.pushgateway is not None
@@ -239,6 +243,7 @@ def observation_of(config: Config, clock: Clock, reporter: Reporter) -> Observat
         metrics=Metrics(metrics.archive or config.destination.url) if wanted else None,
         textfile=metrics.textfile,
         pushgateway=metrics.pushgateway,
+        tracing=tracing.Tracing(environ) if traced else None,
     )
 
 
@@ -249,11 +254,12 @@ async def run(
     reporter: Reporter,
     alongside: Callable[[Run], Coroutine[Any, Any, None]],
     afterwards: Callable[[Manifest], Awaitable[None]] | None = None,
+    trace: Trace = UNTRACED,
 ) -> Ended:
     """One run under the manifest's lock, noted there from begin to end.
 
     ``alongside`` is run beside it (to watch for signals) and cancelled when it ends; ``afterwards`` is given the
-    manifest once the end is noted, whatever the end.
+    manifest once the end is noted, whatever the end; ``trace`` takes its steps.
     """
     async with AsyncExitStack() as stack:
         manifest = await stack.enter_async_context(manifest_of(config))
@@ -266,7 +272,7 @@ async def run(
             await bare.sweep()
             keeper = await keeper_of(config, bare, clock)
             store = KeepingStore(bare, keeper, manifest)
-            custody = Custody(store, manifest, clock, note.run_id, config.source.base_url, SOFTWARE, keeper)
+            custody = Custody(store, manifest, clock, note.run_id, config.source.base_url, SOFTWARE, keeper, trace)
             verify = config.verify
             pipeline = Pipeline(source, spool, custody, verify.duration_tolerance_seconds, verify.level)
             plan = Plan(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SILENCED = (
     *("httpx", "httpx2", "httpcore", "httpcore2"),  # full URLs at INFO, headers at DEBUG
     *("boto3", "botocore", "s3transfer", "urllib3"),  # signatures and session tokens at DEBUG
+    *("opentelemetry", "requests"),  # what the receiver answered; what was not taken is told by us
     *("sqlalchemy", "alembic"),  # statements with their parameters
 )
 _OWN = "archiver"

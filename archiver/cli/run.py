@@ -73,9 +73,16 @@ async def archive(watcher: Watcher, config: Config, request: Request) -> Ended:
     from archiver.clock import SystemClock
 
     clock = SystemClock()
-    watched = wiring.observation_of(config, clock, watcher)
+    watched = wiring.observation_of(config, clock, watcher, watcher.environ)
     work = partial(
-        wiring.run, config, request, clock, watched.everyone, watcher.alongside, afterwards=watched.take_stock
+        wiring.run,
+        config,
+        request,
+        clock,
+        watched.everyone,
+        watcher.alongside,
+        afterwards=watched.take_stock,
+        trace=watched.trace,
     )
     with watcher.shown():
         return await watched.over(work)

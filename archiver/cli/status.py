@@ -14,7 +14,7 @@ from archiver.errors import ExitCode
 if TYPE_CHECKING:
     from archiver.clock import Clock
     from archiver.config import Config
-    from archiver.manifest.interface import Flagged
+    from archiver.manifest.interface import Flagged, RunRecord
 
 NAMED = 20
 """Vanished recordings that are named for people; all of them are in the JSON."""
@@ -92,14 +92,17 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
         "in_doubt": [{**_named(each), "reason": each.doubt} for each in flagged if each.doubt is not None],
         "windows_disagreed": [{"window": str(each.window), "reason": each.reason} for each in disagreed],
         "seconds_since_useful_run": useful and useful.ended_at and round((now - useful.ended_at).total_seconds(), 1),
-        "last_run": last
-        and {
-            "run_id": last.run_id,
-            "started_at": _text(last.started_at),
-            "ended_at": _text(last.ended_at),
-            "exit_code": last.exit_code,
-            "age_seconds": None if last.ended_at is None else round((now - last.ended_at).total_seconds()),
-        },
+        "last_run": last and _run(last, now),
+    }
+
+
+def _run(last: RunRecord, now: datetime) -> dict[str, Any]:
+    return {
+        "run_id": last.run_id,
+        "started_at": _text(last.started_at),
+        "ended_at": _text(last.ended_at),
+        "exit_code": last.exit_code,
+        "age_seconds": None if last.ended_at is None else round((now - last.ended_at).total_seconds()),
     }
 
 

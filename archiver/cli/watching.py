@@ -67,6 +67,7 @@ class Watcher:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.environ = console.environ
         self._bar: Any = None
         self._listed = self._settled = self._size = self._windows = 0
         self._unheard = False

@@ -12,13 +12,14 @@ import anyio.to_thread
 from archiver.clock import Clock
 from archiver.errors import ArchiverError, ExitCode, code_of
 from archiver.manifest.interface import Manifest
-from archiver.reporting import Everyone, Reporter
+from archiver.reporting import UNTRACED, Everyone, Reporter, Trace
 from archiver.rules.summary import SIGNALS
 from archiver.runner import Ended
 from archiver.standing import standing_of
 from archiver.telemetry.courier import Courier
 from archiver.telemetry.metrics import Metrics
 from archiver.telemetry.pings import Pinger
+from archiver.telemetry.tracing import Tracing
 
 PATIENCE = 5.0
 """Seconds for which the exit may be held up by receivers; after a signal only ``HASTE``."""
@@ -37,11 +38,17 @@ class Observation:
     metrics: Metrics | None = None
     textfile: Path | None = None
     pushgateway: str | None = None
+    tracing: Tracing | None = None
 
     @property
     def everyone(self) -> Reporter:
         """Whoever wants to hear of events."""
         return Everyone([self.reporter, self.metrics]) if self.metrics else self.reporter
+
+    @property
+    def trace(self) -> Trace:
+        """Whoever wants to hear of steps."""
+        return self.tracing or UNTRACED
 
     async def over(self, run: Callable[[], Awaitable[Ended]]) -> Ended:
         """Do the run, told from begin to end, however it ends."""
@@ -49,7 +56,8 @@ class Observation:
             self.pinger.started()
         ended, code = None, ExitCode.BUG
         try:
-            ended = await run()
+            with self.trace.span("run"):
+                ended = await run()
             code = ended.exit_code
         except BaseException as error:
             code = code_of(error)
@@ -75,6 +83,8 @@ class Observation:
         if self.metrics is not None and code is not ExitCode.LOCKED:
             self.metrics.end(code, self.clock.now().timestamp(), summary)
             self.metrics.tell(self.courier, self.textfile, self.pushgateway)
+        if self.tracing is not None:
+            self.tracing.tell(self.courier)
         if self.pinger is not None:
             self.pinger.ended(code, {} if summary is None else summary.to_json())
         patience = HASTE if summary is not None and summary.stopped in SIGNALS else PATIENCE

@@ -231,6 +231,78 @@ def test_the_ping_url_is_a_secret_in_the_configuration(operator: NewOperator, di
         assert PING not in refused.stderr
 
 
+def spans_of(receiver: Receiver) -> list[Any]:
+    """Every span that came, as a collector would read it."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    found = []
+    for request in receiver.requests:
+        assert (request.method, request.path) == ("POST", "/v1/traces")
+        for resource in ExportTraceServiceRequest.FromString(request.body).resource_spans:
+            told = {each.key: each.value.string_value for each in resource.resource.attributes}
+            assert told["service.name"] == "recording-archiver"
+            found += [span for scope in resource.scope_spans for span in scope.spans]
+    return found
+
+
+def test_spans_tell_run_windows_and_recordings_with_their_stages(
+    operator: NewOperator, directory: Destination, receive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, receiver = trouble(seed=94), receive()
+    someone = operator(world, directory)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+
+    result = someone.runs()
+
+    assert result.exit_code == 4
+    assert result.of("not_told") == []
+    spans = spans_of(receiver)
+    (run,) = [span for span in spans if span.name == "run"]
+    (window,) = [span for span in spans if span.name == "window"]
+    recordings = {span.span_id: span for span in spans if span.name == "recording"}
+    assert {span.trace_id for span in spans} == {run.trace_id}
+    assert window.parent_span_id == run.span_id
+    assert {span.parent_span_id for span in recordings.values()} == {run.span_id}
+    told = [{each.key: each.value.string_value for each in span.attributes} for span in recordings.values()]
+    assert {each["archiver.recording_id"] for each in told} == {each.id for each in world.recordings()}
+    assert {each["archiver.window"] for each in told} == {str(next(iter(world.recordings())).created_at.date())}
+    stages = [span.name for span in spans if span.parent_span_id in recordings]
+    assert {name: stages.count(name) for name in set(stages)} == {"fetch": 11, "verify": 11, "put": 10, "seal": 10}
+    everything = b"".join(request.body for request in receiver.requests)
+    numbers = {number for each in world.recordings() for number in (each.call_from, each.call_to)}
+    assert not [secret for secret in (*numbers, someone.sandbox.token, "X-Amz") if secret.encode() in everything]
+    assert b"http" not in everything
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({}, ["spans were not taken"]),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, ["only the protocol http/protobuf is spoken"]),
+        ({"OTEL_SDK_DISABLED": "true"}, []),
+        ({"OTEL_TRACES_EXPORTER": "none"}, []),
+    ],
+)
+def test_spans_that_nobody_takes_cost_a_warning(
+    environ: dict[str, str],
+    reason: list[str],
+    operator: NewOperator,
+    directory: Destination,
+    receive: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    someone, receiver = operator(World.generate(seed=95, recordings=2, days=1), directory), receive(status=400)
+    for name, value in {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, **environ}.items():
+        monkeypatch.setenv(name, value)
+    result = someone.runs()
+    assert result.exit_code == 0
+    told = [event["reason"] for event in result.of("not_told")]
+    assert len(told) == bool(reason)
+    assert not reason or told[0].endswith(reason[-1])
+    assert bool(receiver.requests) == (not environ)
+    assert "127.0.0.1" not in result.stderr
+
+
 def test_every_metric_is_documented_with_its_type(operator: NewOperator, directory: Destination, receive: Any) -> None:
     someone = operator(waiting(seed=93), directory)
     assert watched(someone, receive()).exit_code == 3

@@ -5,6 +5,8 @@ It spells everything out instead of importing ``manifest.schema``, which will mo
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -41,6 +43,48 @@ def downgrade() -> None:
     raise NotImplementedError("restore a backup, or run `archiver manifest rebuild`")
 
 
+def _as_listed() -> list[sa.Column[Any]]:
+    """What the source has said of a recording, and when."""
+    return [
+        sa.Column("source_row", sa.JSON, comment="the source's row as last received, links cut to the path"),
+        sa.Column("row_changed_at", MOMENT, comment="when the source last said something else than before"),
+        sa.Column(
+            "first_listed_at", MOMENT, comment="when the source first named it; null where restored, not listed since"
+        ),
+        sa.Column("last_listed_at", MOMENT, comment="when the source last named it"),
+        sa.Column("last_listed_run", sa.Text, comment="the run that saw it then"),
+        sa.Column(
+            "listed_day",
+            sa.Date,
+            comment="UTC day of its source time as last named; null where restored, not listed since",
+        ),
+        sa.Column(
+            "late",
+            sa.Boolean,
+            nullable=False,
+            comment="whether its day had been listed whole before it was first named",
+        ),
+        sa.Column(
+            "vanished_at", MOMENT, comment="when an agreed listing of its day did not name it; null while it is named"
+        ),
+        sa.Column("doubt", sa.Text, comment="what the source has said since that speaks against archived audio"),
+    ]
+
+
+def _as_kept() -> list[sa.Column[Any]]:
+    """What holds audio and sidecar."""
+    return [
+        sa.Column(
+            "retention_class", sa.Text, comment="class that the retention policy chose; null where there is no policy"
+        ),
+        sa.Column(
+            "retention_mode", sa.Text, comment="Object Lock mode of audio and sidecar; null where nothing holds them"
+        ),
+        sa.Column("retain_until", MOMENT, comment="until when audio and sidecar are locked, as last read back"),
+        sa.Column("matters", sa.JSON, comment="legal holds on it, as a list of matters; null: none"),
+    ]
+
+
 def _recordings() -> None:
     op.create_table(
         "recordings",
@@ -69,41 +113,13 @@ def _recordings() -> None:
         sa.Column("sidecar_size", sa.BigInteger, comment="bytes of the sidecar"),
         sa.Column("sidecar_digest", sa.Text, comment="algorithm:hex of the sidecar, SHA-256"),
         sa.Column("sidecar_version", sa.Text, comment="version id of the sidecar, where the bucket keeps versions"),
-        sa.Column(
-            "retention_class", sa.Text, comment="class that the retention policy chose; null where there is no policy"
-        ),
-        sa.Column(
-            "retention_mode", sa.Text, comment="Object Lock mode of audio and sidecar; null where nothing holds them"
-        ),
-        sa.Column("retain_until", MOMENT, comment="until when audio and sidecar are locked, as last read back"),
-        sa.Column("matters", sa.JSON, comment="legal holds on it, as a list of matters; null: none"),
+        *_as_kept(),
         sa.Column("draft", sa.LargeBinary, comment="sidecar still to be written; only while stored"),
         sa.Column("archived_at", MOMENT, comment="when it was last sealed; null where restored from its sidecar"),
         sa.Column(
             "archived_run", sa.Text, comment="run whose transfer led to the last seal; null where adopted or restored"
         ),
-        sa.Column("source_row", sa.JSON, comment="the source's row as last received, links cut to the path"),
-        sa.Column("row_changed_at", MOMENT, comment="when the source last said something else than before"),
-        sa.Column(
-            "first_listed_at", MOMENT, comment="when the source first named it; null where restored, not listed since"
-        ),
-        sa.Column("last_listed_at", MOMENT, comment="when the source last named it"),
-        sa.Column("last_listed_run", sa.Text, comment="the run that saw it then"),
-        sa.Column(
-            "listed_day",
-            sa.Date,
-            comment="UTC day of its source time as last named; null where restored, not listed since",
-        ),
-        sa.Column(
-            "late",
-            sa.Boolean,
-            nullable=False,
-            comment="whether its day had been listed whole before it was first named",
-        ),
-        sa.Column(
-            "vanished_at", MOMENT, comment="when an agreed listing of its day did not name it; null while it is named"
-        ),
-        sa.Column("doubt", sa.Text, comment="what the source has said since that speaks against archived audio"),
+        *_as_listed(),
         sa.CheckConstraint(f"state IN ({STATES})", name="ck_recordings_state"),
         sa.CheckConstraint("attempts >= 0", name="ck_recordings_attempts"),
         sa.CheckConstraint("(retention_mode IS NULL) = (retain_until IS NULL)", name="ck_recordings_retention"),
