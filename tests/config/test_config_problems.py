@@ -122,6 +122,18 @@ CASES: dict[str, tuple[str, str]] = {
         with_source("timezone: ../../etc/passwd"),
         "archiver.yaml:4:13: source.timezone: is not an IANA time zone",
     ),
+    "a field without a value": (
+        HEAD + DESTINATION + "reconcile:\n  expected: [service]\n",
+        "archiver.yaml:7:14: reconcile.expected[0]: must be FIELD=VALUE, as in service=IN",
+    ),
+    "less than no seconds": (
+        HEAD + DESTINATION + "reconcile:\n  minimum_seconds: -1\n",
+        "archiver.yaml:7:20: reconcile.minimum_seconds: must be at least 0.0",
+    ),
+    "a misspelt key of reconcile": (
+        HEAD + DESTINATION + "reconcile:\n  expect: []\n",
+        "archiver.yaml:7:3: reconcile.expect: unknown key (did you mean expected?)",
+    ),
     "relative path": (
         with_source("ca_file: ~/ca.pem"),
         "archiver.yaml:4:12: source.ca_file: must be an absolute path (~ is not expanded)",

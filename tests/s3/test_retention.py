@@ -145,3 +145,16 @@ def test_a_policy_that_grew_extends_and_one_that_shrank_changes_nothing(
 
 def _years(bucket: LockingBucket) -> dict[str, int]:
     return {key: protection.retention.until.year for key, protection in bucket.protections().items()}
+
+
+def test_what_a_reconciliation_writes_is_held_as_long(operator: NewOperator, bucket: LockingBucket) -> None:
+    someone = operator(World.generate(seed=5, recordings=12, days=1), bucket)
+    assert someone.runs(retention=RETENTION).exit_code == 0
+    assert someone.types("reconcile", *someone.days(), retention=RETENTION).exit_code == 0
+    held = bucket.protections("")
+    told = [key for key in held if ".amendment-" in key]
+    assert len(told) == 12
+    for key in told:
+        assert held[key].retention == held[key.partition(".")[0] + ".vcon.json"].retention
+    (document,) = [key for key in held if key.endswith("/reconciliation.json")]
+    assert held[document].retention.until >= max(held[key].retention.until for key in told)
