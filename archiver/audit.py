@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 from archiver.calls import inspection as calls
 from archiver.clock import Clock
 from archiver.errors import ArchiverError, DestinationUnusable, ExitCode, StoreFailed
-from archiver.inspection import Inspected, Inspector, lost_its_sidecar_alone, strays
+from archiver.inspection import Inspected, Inspector, expected_of, lost_its_sidecar_alone, strays
 from archiver.manifest.interface import CallDay, Change, Entry, Manifest
 from archiver.reporting import Reporter
 from archiver.reseal import Resealer
@@ -215,7 +215,7 @@ class Audit:
         """Pass over what no entry names, up to this recording; then have it inspected."""
         if entry.audio is None:
             return
-        if not any(groups.seen for groups in self._groups.values()):
+        if expected_of(entry) and not any(groups.seen for groups in self._groups.values()):
             raise DestinationUnusable(
                 f"{self.store.location} holds no recordings at all, and the manifest knows some",
                 "is it mounted, and the prefix right? if the archive is truly lost, begin with a new manifest",

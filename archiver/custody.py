@@ -23,6 +23,7 @@ from archiver.rules.lifecycle import Event, State
 from archiver.spool import FetchedAudio
 from archiver.store.body import Document
 from archiver.store.interface import Conflict, PutOutcome, Store
+from archiver.tombstones import read_tombstone
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,12 @@ class BucketDay:
     """Bytes by key."""
     quarantined: Mapping[str, Sequence[str]]
     """Keys of quarantine documents, by the stem of the recording's keys."""
+    tombstones: frozenset[str] = frozenset()
+    """Keys of what stays of recordings that were disposed of."""
 
     @classmethod
     async def read(cls, store: Store, day: date) -> BucketDay:
-        """One LIST of the day's recordings, and one of its quarantine."""
+        """One LIST of the day's recordings, one of its quarantine, one of its tombstones."""
         sizes: dict[str, int] = {}
         quarantined: dict[str, list[str]] = {}
         async for stored in store.list(keys.day_prefix(keys.RECORDINGS, day)):
@@ -46,7 +49,8 @@ class BucketDay:
             if stored.key.endswith(keys.SIDECAR_SUFFIX):
                 stem = stored.key.rpartition("/")[2].partition(".")[0]
                 quarantined.setdefault(stem, []).append(stored.key)
-        return cls(sizes, quarantined)
+        buried = [stored.key async for stored in store.list(keys.day_prefix(keys.TOMBSTONES, day))]
+        return cls(sizes, quarantined, frozenset(buried))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +172,10 @@ class Custody:
         """Take in what the bucket holds already, moving no audio; None if there is nothing that can be believed.
 
         Rejected bytes are adopted only where this manifest has never judged the recording: after a requeue it is to
-        be fetched again.
+        be fetched again. One that was disposed of is expired, and stays so.
         """
+        if keys.tombstone_key(entry.recording_id, entry.day) in bucket_day.tombstones:
+            return Settled(await self._bury(entry), adopted=True)
         document_key = keys.sidecar_key(entry.recording_id, entry.day)
         if document_key in bucket_day.sizes and (seal := await self._read_seal(document_key, entry, bucket_day)):
             change = Change(
@@ -203,6 +209,16 @@ class Custody:
                 )
                 return Settled(await self.advance(entry, Event.REJECTED, change), adopted=True)
         return None
+
+    async def _bury(self, entry: Entry) -> Entry:
+        """Take it in as what it is: disposed of, and never to be archived again."""
+        tombstone = await read_tombstone(self.store, entry.recording_id, entry.day)
+        if tombstone is None:
+            return entry
+        change = Change(reason=tombstone.reason, detail={"adopted": True, "plan": str(tombstone.plan)})
+        for event in (Event.UPLOADED, Event.SEALED, Event.EXPIRED):
+            entry = await self.advance(entry, event, change)
+        return entry
 
     async def _held(self, seal: sidecar.Seal) -> dict[str, Any]:
         """Columns of what holds adopted audio, after every open matter that covers it has taken hold of it."""

@@ -15,11 +15,12 @@ from archiver.errors import ExitCode, StoreFailed
 from archiver.keeping import Keeper
 from archiver.manifest.interface import Entry, Manifest
 from archiver.model import StoredObject
-from archiver.rules import keys, sidecar
+from archiver.rules import disposal, keys, sidecar
 from archiver.rules.audit import Kind
 from archiver.rules.hold import Subject
 from archiver.rules.lifecycle import State
 from archiver.store.interface import Store
+from archiver.tombstones import tombstone_in
 
 AT_ONCE = 32
 """Sidecars read concurrently."""
@@ -33,6 +34,8 @@ class Findings:
     sidecars: int = 0
     restored: int = 0
     known: int = 0
+    expired: int = 0
+    """Recordings restored from their tombstones."""
     problems: list[str] = field(default_factory=list)
     """A sentence each."""
 
@@ -55,12 +58,33 @@ async def rebuild(store: Store, manifest: Manifest, clock: Clock, keeper: Keeper
                 findings.restored += 1
             else:
                 findings.known += 1
+    await _bury(store, manifest, clock, findings)
     try:
         async for call_day in survey(store):
             await manifest.note_call_day(clock.now(), call_day)
     except StoreFailed as error:
         findings.problems.append(error.fact)
     return findings
+
+
+async def _bury(store: Store, manifest: Manifest, clock: Clock, findings: Findings) -> None:
+    """What was disposed of stays expired: it must not be archived again because a manifest was lost."""
+    async for stored in store.list(f"{keys.TOMBSTONES}/"):
+        try:
+            tombstone = tombstone_in(stored.key, await store.read(stored.key, disposal.SIZE_LIMIT) or b"")
+        except StoreFailed as error:
+            findings.problems.append(error.fact)
+            continue
+        entry = Entry(
+            recording_id=tombstone.recording_id,
+            created_at=tombstone.created_at,
+            duration=None,
+            state=State.EXPIRED,
+            attempts=0,
+            reason=tombstone.reason,
+            retention_class=tombstone.retention_class,
+        )
+        findings.expired += await manifest.restore(entry, {}, clock.now(), None)
 
 
 async def check(store: Store, manifest: Manifest) -> Findings:

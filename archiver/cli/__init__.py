@@ -33,6 +33,7 @@ COMMANDS = {
     "reconcile": "Calls against recordings: which call has none and should.",
     "hold": "Hold recordings for a legal matter, release them, list what is held.",
     "retention": "Extend what is locked to what the policy says now.",
+    "dispose": "Delete what is past its retention: plan, review, approve.",
     "manifest": "Rebuild, check or back up the manifest.",
     "probe": "Facts and verdict of local audio files.",
     "sandbox": "Serve a provider on loopback to try or test against.",

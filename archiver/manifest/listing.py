@@ -72,6 +72,8 @@ def _corrected(entry: Entry, row: Mapping[str, Any] | None, recording: Recording
 
     A duration that it no longer gives stays, and ``created_at`` always does: object keys are made of it.
     """
+    if entry.state is State.EXPIRED:
+        return None  # what was disposed of leaves no row behind, whatever the source still says
     said: dict[str, Any] = json.loads(to_json(dict(recording.row)))
     seconds = _seconds(recording)
     duration = entry.duration if seconds is None else seconds

@@ -19,7 +19,7 @@ from archiver.rules.lifecycle import State
 PAGE = 500
 CLAIMS = 2000
 """Entries per page of a day in key order: no index has that order, so that each page looks at the whole day."""
-NO_RUNS = ("audit-%", "rebuild-%")
+NO_RUNS = ("audit-%", "rebuild-%", "dispose-%")
 """How the ids of what holds the lock and archives nothing look."""
 USEFUL = (ExitCode.COMPLETE, ExitCode.INCOMPLETE, ExitCode.NEEDS_A_PERSON, ExitCode.INTEGRITY, ExitCode.BUDGET)
 """With these a run has listed and archived what it could; with others it was kept from its work."""

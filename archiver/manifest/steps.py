@@ -68,6 +68,8 @@ def _changed_columns(event: Event, target: State, at: datetime, run_id: str | No
         values["draft"] = None
     elif change.draft is not None:
         values["draft"] = change.draft
+    if event is Event.EXPIRED:
+        values |= {"source_row": None, "content": None}  # no personal data outlives the recording
     if event is Event.REQUEUED:
         values["attempts"] = 0
     if event is Event.SEALED:

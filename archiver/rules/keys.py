@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from datetime import date
 
+from archiver.model import Digest
+
 PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 SIDECAR_SUFFIX = ".vcon.json"
@@ -25,6 +27,8 @@ _SNAPSHOT = re.compile(rf"{SNAPSHOTS}/snapshot-([0-9]{{8}})\.(?:db\.gz|json)")
 CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
 """A part of a day's call log, or its Parquet copy."""
 HOLDS = "holds"
+TOMBSTONES = "tombstones"
+DISPOSALS = "disposals"
 MATTER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _ORDER = re.compile(rf"{HOLDS}/({MATTER.pattern})/order-([0-9]{{4,9}})\.json")
 DAY_AREAS = (CALLS, CALL_COPIES, "periods", "reconciliations")
@@ -140,6 +144,16 @@ def order_of(key: str) -> tuple[str, int] | None:
     """Matter and number of the order that lies under a key; None if it is not one."""
     named = _ORDER.fullmatch(key)
     return None if named is None else (named[1], int(named[2]))
+
+
+def tombstone_key(recording_id: str, day: date) -> str:
+    """The key of what stays of a recording that was disposed of."""
+    return f"{day_prefix(TOMBSTONES, day)}{stem(recording_id)}.json"
+
+
+def disposal_key(plan: Digest, name: str) -> str:
+    """The key of a plan that was carried out, or of its certificate."""
+    return f"{DISPOSALS}/{plan.hex[:16]}/{re.sub('[^a-z0-9-]', '', name.lower())}.json"
 
 
 def document_day(key: str) -> date | None:
