@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +23,6 @@ from archiver.caretaker import Caretaker
 from archiver.clock import Clock, SystemClock
 from archiver.config import Auth, BucketTarget, Config
 from archiver.custody import Custody
-from archiver.disposal import Disposal
 from archiver.errors import ArchiverError, ExitCode, ManifestUnusable
 from archiver.keeping import Keeper, KeepingStore
 from archiver.manifest import sqlite
@@ -36,14 +34,13 @@ from archiver.model import Window
 from archiver.pipeline import Pipeline
 from archiver.rehearsal import Rehearsal
 from archiver.reporting import UNTRACED, Reporter, Trace
-from archiver.rules import disposal, keys, windows
+from archiver.rules import windows
 from archiver.rules.summary import Summary
 from archiver.runner import Ended, Plan, Run
 from archiver.scratch import ScratchDirectory
 from archiver.snapshots import Snapshots
 from archiver.source.voice_api import Tenant, VoiceApi
 from archiver.spool import Spool
-from archiver.store.body import Document
 from archiver.store.directory import DirectoryStore
 from archiver.store.interface import Store
 from archiver.store.s3 import S3Store
@@ -347,24 +344,6 @@ async def watermark(config: Config, manifest: SqlManifest, clock: Clock) -> date
     return windows.watermark(now, since, closed, await manifest.unsettled())
 
 
-async def disposal_of(
-    config: Config, manifest: Manifest, store: Store, clock: Clock, run_id: str, tell: Callable[..., None]
-) -> Disposal:
-    """Whoever deletes what is past its retention."""
-    return Disposal(store, manifest, await keeper_of(config, store, clock), clock, run_id, SOFTWARE, tell)
-
-
-async def file_disposal(store: Store, plan: disposal.Plan, said: Mapping[str, Any]) -> None:
-    """Keep the plan and what came of it in the destination, beside what was kept of others."""
-    documents = {
-        keys.disposal_key(plan.digest, "plan"): disposal.plan_bytes(plan),
-        keys.disposal_key(plan.digest, f"certificate-{said['ended_at']}"): json.dumps(said, indent=2).encode() + b"\n",
-    }
-    for key, content in documents.items():
-        body = Document(content)
-        await store.put_new(key, body, body.digest, disposal.MEDIATYPE)
-
-
 async def caretaker_of(
     config: Config, manifest: Manifest, store: Store, clock: Clock, tell: Callable[..., None]
 ) -> Caretaker:
@@ -383,11 +362,6 @@ def new_audit_id(clock: Clock) -> str:
 def new_reconcile_id(clock: Clock) -> str:
     """Tells a reconciliation from a run, likewise; it is no row of the manifest."""
     return f"reconcile-{new_run_id(clock)}"
-
-
-def new_disposal_id(clock: Clock) -> str:
-    """Tells a disposal from a run, likewise."""
-    return f"dispose-{new_run_id(clock)}"
 
 
 def new_rebuild_id(clock: Clock) -> str:

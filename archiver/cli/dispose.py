@@ -50,7 +50,8 @@ def _beside(plan: Path) -> Path:
 
 async def _plan(console: Console, config: Config) -> Plan:
     from archiver.clock import SystemClock
-    from archiver.wiring import disposal_of, manifest_of, store_of
+    from archiver.disposing import disposal_of
+    from archiver.wiring import manifest_of, store_of
 
     async with manifest_of(config, read_only=True) as manifest, store_of(config) as store:
         return await (await disposal_of(config, manifest, store, SystemClock(), "", console.event)).plan()
@@ -71,8 +72,9 @@ def _write_plan(console: Console, plan: Plan, output: Path | None) -> ExitCode:
 async def _carry_out(console: Console, config: Config, path: Path) -> dict[str, Any]:
     from archiver.clock import SystemClock
     from archiver.disposal import certificate as certify
+    from archiver.disposing import disposal_of, file_disposal, new_disposal_id
     from archiver.rules.disposal import refusal
-    from archiver.wiring import SOFTWARE, disposal_of, file_disposal, manifest_of, new_disposal_id, noted, store_of
+    from archiver.wiring import SOFTWARE, manifest_of, noted, store_of
 
     clock, plan = SystemClock(), _read_plan(path)
     async with (
