@@ -16,7 +16,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-reconcile format clean python
+.PHONY: help demo test test-browser test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-audit bench-reconcile format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -94,6 +94,9 @@ bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 
 
 bench-deadlines: $(STAMP) ## 5,000 links that die after 60 s, 4 slow transfers: about five minutes
 	@$(BIN)/python -m benchmarks.runs deadlines
+
+bench-audit: $(STAMP) ## an audit of 10,000 and of 100,000 objects in a directory: peak memory, objects/s
+	@$(BIN)/python -m benchmarks.audit
 
 bench-reconcile: $(STAMP) ## 10,000 calls a day without keys against their recordings: precision, recall, seconds (SETTING=usual)
 	@$(BIN)/python -m benchmarks.reconcile $(if $(SETTING),--setting $(SETTING))

@@ -55,7 +55,11 @@ def run(sandbox: Sandbox, home: Path, concurrency: int) -> Measured:
     config.touch(mode=0o600)
     config.write_text(CONFIG.format(base_url=sandbox.base_url, token=sandbox.token, home=home, concurrency=concurrency))
     days = sorted(recording.created_at.date() for recording in sandbox.world.recordings())
-    words = ["run", "--json", "-c", str(config), "--from", str(days[0]), "--to", str(days[-1])]
+    return measure(home, ["run", "--json", "-c", str(config), "--from", str(days[0]), "--to", str(days[-1])])
+
+
+def measure(home: Path, words: list[str]) -> Measured:
+    """A command of the archiver that ends with a summary, as a process of its own; its output goes to ``home``."""
     started = time.monotonic()
     with (home / "events.ndjson").open("w") as events:
         process = subprocess.Popen(

@@ -1,0 +1,118 @@
+"""An audit of everything at 10,000 and at 100,000 objects: ``python -m benchmarks.audit``.
+
+Archives in a directory, 500 recordings a day, each with a sidecar as a run writes it; their audio is 2 KB: it is
+the number of objects that counts. Each is audited by the program as a process of its own. The last line is one JSON
+object: peak RSS of both, their ratio, objects per second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import multiprocessing
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from archiver.clock import SystemClock
+from archiver.keeping import Keeper
+from archiver.manifest.sql import SqlManifest
+from archiver.model import AudioFacts, Completeness, Digest, Grade, Recording, StoredObject, TransferFacts, Verdict
+from archiver.rebuild import entry_of
+from archiver.rules import keys, sidecar
+from benchmarks.runs import measure
+
+OBJECTS = (10_000, 100_000)
+PER_DAY = 500
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SIZE = 2_000
+CONFIG = """\
+source:
+  base_url: http://127.0.0.1:9/api/v2/
+  token: not-used-here
+  allow_insecure_loopback: true
+destination:
+  url: file://{home}/archive
+manifest:
+  url: sqlite://{home}/manifest.db
+"""
+
+
+def pair(number: int) -> tuple[Recording, bytes, bytes]:
+    """A recording, its audio, its sidecar."""
+    at = START + timedelta(days=number // PER_DAY, seconds=number % PER_DAY)
+    row = {"id": f"r{number:07}", "call_from": "32470000001", "call_to": "32470000002"}
+    recording = Recording(row["id"], at, timedelta(seconds=1), None, row, row["call_from"], row["call_to"])
+    audio = hashlib.sha512(row["id"].encode()).digest() * (SIZE // 64)
+    stored = StoredObject(keys.audio_key(row["id"], recording.day, "mp3"), len(audio), Digest.sha256_of(audio))
+    document = sidecar.build(
+        recording,
+        stored,
+        Digest("sha512", hashlib.sha512(audio).hexdigest()),
+        TransferFacts(len(audio), len(audio), Completeness.LENGTH, "audio/mpeg"),
+        AudioFacts("mp3", "mp3", "audio/mpeg", len(audio)),
+        Verdict(Grade.VERIFIED, (), 0.0),
+        sidecar.Provenance("bench", at, "http://127.0.0.1/", "bench"),
+    )
+    return recording, audio, document
+
+
+async def fill(home: Path, recordings: int) -> None:
+    """The archive, and a manifest that knows it."""
+    keeper = Keeper(SystemClock())
+    async with await SqlManifest.open(f"sqlite:///{home}/manifest.db") as manifest:
+        for first in range(0, recordings, PER_DAY):
+            made = [pair(number) for number in range(first, min(first + PER_DAY, recordings))]
+            folder = home / "archive" / keys.day_prefix(keys.RECORDINGS, made[0][0].day)
+            folder.mkdir(parents=True)
+            restores = []
+            for recording, audio, document in made:
+                key = keys.sidecar_key(recording.id, recording.day)
+                (folder / f"{recording.id}.mp3").write_bytes(audio)
+                (home / "archive" / key).write_bytes(document)
+                entry = entry_of(sidecar.read(key, document), keeper)
+                restores.append(manifest.restore(entry, recording.row, START, None))
+            await asyncio.gather(*restores)
+
+
+def fill_all(home: Path, recordings: int) -> None:
+    """``fill``, as a process runs it."""
+    asyncio.run(fill(home, recordings))
+
+
+def audit(objects: int) -> dict[str, Any]:
+    """What an audit of so many objects took."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        # In a process of its own: a child's peak memory counts from what its parent had when it was made.
+        filling = multiprocessing.get_context("spawn").Process(target=fill_all, args=(home, objects // 2))
+        filling.start()
+        filling.join()
+        config = home / "archiver.yaml"
+        config.touch(mode=0o600)
+        config.write_text(CONFIG.format(home=home))
+        done = measure(home, ["audit", "--json", "-c", str(config)])
+    if done.exit_code or done.summary["objects"] != objects:
+        raise SystemExit(f"the audit ended with exit code {done.exit_code}: {done.summary}")
+    figures = {
+        "objects": objects,
+        "seconds": round(done.seconds, 1),
+        "objects_per_second": round(objects / done.seconds),
+        "cpu_ms_per_object": round(1000 * done.cpu_seconds / objects, 2),
+        "peak_rss_mib": round(done.peak_rss_mib, 1),
+    }
+    print(json.dumps(figures), flush=True)
+    return figures
+
+
+def main() -> None:
+    """Both sizes."""
+    few, many = (audit(objects) for objects in OBJECTS)
+    growth = many["peak_rss_mib"] / few["peak_rss_mib"]
+    print(json.dumps({"few": few, "many": many, "peak_rss_growth": round(growth, 3)}))
+
+
+if __name__ == "__main__":
+    main()
