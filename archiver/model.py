@@ -148,6 +148,7 @@ class TransferFacts:
     content_length: int | None
     completeness: Completeness
     content_type: str | None
+    """Type and subtype as the origin names them; None where it names none, or something that is none."""
     origin_digests: tuple[Digest, ...] = ()
     """Whole-body digests that the origin stated (Content-MD5, x-amz-checksum-*, a single-part ETag) and that held."""
     etag_differs: bool = False

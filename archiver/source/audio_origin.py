@@ -51,6 +51,8 @@ TROUBLES = {
     Trouble.TOO_LONG: "the transfer took too long",
 }
 """Where the wire's own words are not enough."""
+MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+"""RFC 6838, 4.2."""
 S3_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 
 
@@ -196,7 +198,7 @@ class _Body:
                 received=self.received,
                 content_length=length,
                 completeness=_completeness(headers, length),
-                content_type=headers.get("content-type"),
+                content_type=_media_type(headers),
                 origin_digests=tuple(sorted(held)),
                 etag_differs=any(digest not in held for digest in etag),
             )
@@ -210,6 +212,12 @@ class _Body:
         from_thread.run(self._sink.begin, head.length)
         self._head = head
         return True
+
+
+def _media_type(headers: Mapping[str, str]) -> str | None:
+    """Type and subtype, if it is one: the rest of the header is the origin's to fill, and this goes into a sidecar."""
+    said = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return said if MEDIA_TYPE.fullmatch(said) else None
 
 
 def _encoding(headers: Mapping[str, str]) -> str:

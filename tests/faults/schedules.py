@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from archiver.sandbox import Sandbox, World
+from archiver.store import s3_put
 from tests.faults import checker
 from tests.faults.checker import Books, Violation
 from tests.faults.lab import Lab, new_bucket
@@ -187,10 +188,10 @@ def hurried() -> Iterator[None]:
     patient: Callable[..., Any] = anyio.sleep
     clock = botocore.endpoint.time  # type: ignore[attr-defined]
     anyio.sleep = lambda delay: patient(delay * FASTER)
-    sdk = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * FASTER), time=time.time)
-    botocore.endpoint.time = sdk  # type: ignore[attr-defined]
+    hasty = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * FASTER), time=time.time)
+    botocore.endpoint.time = s3_put.time = hasty  # type: ignore[attr-defined,assignment]
     try:
         yield
     finally:
         anyio.sleep = patient
-        botocore.endpoint.time = clock  # type: ignore[attr-defined]
+        botocore.endpoint.time = s3_put.time = clock  # type: ignore[attr-defined]

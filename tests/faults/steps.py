@@ -64,7 +64,7 @@ OF_DIRECTORY = (
     Step("names synced", _DIRECTORY, "_sync_directory"),
 )
 OF_S3 = (
-    Step("request sent", "botocore.httpsession:URLLib3Session", "send", "PUT"),
+    Step("request sent", "archiver.wire:Wire", "exchange", "PUT"),
     Step("body read", "archiver.store.s3_body:NamedBody", "read"),
 )
 STORES = {"directory": "archiver.store.directory:DirectoryStore", "s3": "archiver.store.s3:S3Store"}
