@@ -42,7 +42,10 @@ def status(console: Console, max_age: float | None) -> ExitCode:
     else:
         show(console, facts)
     if max_age is not None and (age is None or age > max_age):
-        console.warn(f"no run has done its work within {max_age:.0f} s")
+        from archiver.report.words import seconds
+
+        last = "none ever has" if age is None else f"the last one that did ended {seconds(age)} ago"
+        console.warn(f"no run has done its work within {seconds(max_age)}: {last}", "archiver run; archiver doctor")
         return ExitCode.INCOMPLETE
     return ExitCode.COMPLETE
 

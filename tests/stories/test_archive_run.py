@@ -97,8 +97,8 @@ def test_a_budget_stops_the_run_and_the_next_one_goes_on(
 
 
 def test_max_duration_stops_the_run(operator: NewOperator, directory: Destination) -> None:
-    someone = operator(World.generate(seed=7, recordings=30, days=1), directory, audio_latency=0.3)
-    result = someone.runs("--max-duration", "1s", limits={"concurrency": 2})
+    someone = operator(World.generate(seed=7, recordings=30, days=1), directory, audio_latency=0.8)
+    result = someone.runs("--max-duration", "4s", limits={"concurrency": 2})  # of twelve at the least
     assert result.exit_code == 13
     assert 0 < result.summary["archived"] < 30
     assert someone.scratch() == []

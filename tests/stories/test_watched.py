@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -229,6 +231,29 @@ def test_the_ping_url_is_a_secret_in_the_configuration(operator: NewOperator, di
         assert refused.exit_code == 78
         assert "ping.url" in refused.stderr
         assert PING not in refused.stderr
+
+
+def test_prometheus_takes_the_alert_rules() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("needs promtool: apt-get install prometheus")
+    checked = subprocess.run(
+        [promtool, "check", "rules", str(ROOT / "deploy/prometheus-rules.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_age_probe_says_how_long_it_has_been(operator: NewOperator, directory: Destination) -> None:
+    someone = operator(World.generate(seed=96, recordings=1, days=1), directory)
+    assert someone.runs().exit_code == 0
+    assert someone.types("status", "--max-age", "26h").exit_code == 0
+    time.sleep(0.2)
+    late = someone.types("status", "--max-age", "0.1s")
+    assert late.exit_code == 3
+    assert "warning: no run has done its work within 0.1 s: the last one that did ended" in late.stderr
 
 
 def spans_of(receiver: Receiver) -> list[Any]:
