@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import anyio
-
 from archiver.audio import probe
 from archiver.custody import Custody, Exhibit
 from archiver.errors import SpoolFull, StoreFailed
@@ -64,7 +62,7 @@ class Pipeline:
                 return Waiting("the source has no audio for it yet")
             if not job.born_stale and not presign.is_fresh(job.link.deadline, self.source.server_time()):
                 return NeedsLink("its link died in the queue")
-            async with self.spool.receive() as receiver:
+            async with self.spool.receive(self._probe) as receiver:
                 return await self._transfer(job, job.recording, job.link, receiver)
         except SpoolFull as error:
             return Retry("spool", error.fact, own=False)
@@ -77,9 +75,8 @@ class Pipeline:
             fetched = await self._fetch(job, link, receiver)
         if not isinstance(fetched, TransferFacts):
             return fetched
-        audio = receiver.audio()
-        with self.custody.trace.span("verify"):
-            facts = await self._probe(audio)
+        audio, facts = receiver.audio(), receiver.facts
+        assert facts is not None
         others = await self._same_audio(facts.audio_digest, recording.id)
         verdict = self._judge(recording, link, facts, fetched, others)
         exhibit = Exhibit(recording, audio, fetched, facts, verdict, job.call)
@@ -149,12 +146,10 @@ class Pipeline:
         change = Change(reason=f"the source names it, and its audio is gone ({reason})")
         return Settled(await self.custody.advance(job.entry, Event.SOURCE_GONE, change))
 
-    async def _probe(self, audio: FetchedAudio) -> AudioFacts:
-        def look() -> AudioFacts:
-            with audio.view() as data:
-                return probe(data, level=self.level)
-
-        return await anyio.to_thread.run_sync(look)
+    def _probe(self, audio: FetchedAudio) -> AudioFacts:
+        """In the thread that has fetched it."""
+        with self.custody.trace.span("verify"), audio.view() as data:
+            return probe(data, level=self.level, whole=audio.sha256)
 
     def _judge(
         self, recording: Recording, link: Link, facts: AudioFacts, transfer: TransferFacts, others: tuple[str, ...]

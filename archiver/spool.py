@@ -11,7 +11,7 @@ import hashlib
 import io
 import mmap
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -29,7 +29,7 @@ from anyio import from_thread
 from anyio.to_thread import run_sync
 
 from archiver.errors import SpoolFull
-from archiver.model import Digest
+from archiver.model import AudioFacts, Digest
 from archiver.scratch import ScratchDirectory
 from archiver.spool_room import DiskRoom, MemoryBudget, unwritable
 
@@ -86,6 +86,9 @@ class FetchedAudio:
             finally:
                 with suppress(BufferError):  # a slice lives on: the mapping goes with it
                     mapping.close()
+
+
+Examine = Callable[[FetchedAudio], AudioFacts]
 
 
 class _BufferStream(io.RawIOBase):
@@ -164,13 +167,16 @@ class Spool:
         with anyio.CancelScope(shield=True):
             await run_sync(self.scratch.__exit__, kind, error, trace)
 
-    def receive(self) -> AbstractAsyncContextManager[Receiver]:
-        """A receiver for one recording; its memory and its file are given back when the context ends, however."""
-        return self._receive()
+    def receive(self, examine: Examine | None = None) -> AbstractAsyncContextManager[Receiver]:
+        """A receiver for one recording; its memory and its file are given back when the context ends, however.
+
+        ``examine`` looks at the whole body in the thread that has brought it.
+        """
+        return self._receive(examine)
 
     @asynccontextmanager
-    async def _receive(self) -> AsyncIterator[Receiver]:
-        receiver = Receiver(self)
+    async def _receive(self, examine: Examine | None) -> AsyncIterator[Receiver]:
+        receiver = Receiver(self, examine)
         try:
             yield receiver
         finally:
@@ -185,8 +191,11 @@ class Receiver:
     (memory, promised disk) is touched in the event loop alone.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, examine: Examine | None = None) -> None:
         self._spool = spool
+        self._examine = examine
+        self.facts: AudioFacts | None = None
+        """What ``examine`` said of the whole body."""
         self._declared: int | None = None
         self._received = 0
         self._buffer = bytearray()
@@ -200,8 +209,7 @@ class Receiver:
         """Make room for a body, waiting for memory if need be. Raises TooLarge or SpoolFull."""
         await self.discard()
         self._check_size(content_length or 0, declared=True)
-        self._declared = content_length
-        self._sha256, self._sha512 = hashlib.sha256(), hashlib.sha512()
+        self._start(content_length)
         if content_length is not None and content_length > self._spool.spill_bytes:
             await self._spill()
         else:
@@ -210,6 +218,24 @@ class Receiver:
             self._held = first
             self._buffer = bytearray(first)
         self._begun = True
+
+    def begin_at_once(self, content_length: int | None) -> bool:
+        """Begin a first body, in a worker thread; False where that has to wait, or is more than a little memory."""
+        length = content_length
+        if self._begun or self._held or length is None or length > min(self._spool.spill_bytes, self._spool.max_bytes):
+            return False
+        if not self._spool.memory.take_at_once(length):
+            return False
+        self._start(length)
+        self._held = length
+        self._buffer = bytearray(length)
+        self._begun = True
+        return True
+
+    def end(self) -> None:
+        """Examine the whole body, in a worker thread."""
+        if self._examine is not None:
+            self.facts = self._examine(from_thread.run_sync(self.audio) if self._slack else self.audio())
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes; in a worker thread. Raises TooLarge or SpoolFull."""
@@ -229,7 +255,7 @@ class Receiver:
         """What was received, as a body. ValueError before the declared length is complete."""
         if not self._begun or self._declared not in (None, self._received):
             raise ValueError("the body is not whole")
-        if self._path is None and self._held > self._received:
+        if self._slack:
             del self._buffer[self._received :]
             self._spool.memory.give(self._held - self._received)
             self._held = self._received
@@ -243,6 +269,7 @@ class Receiver:
     async def discard(self) -> None:
         """Give memory, promises and the file back."""
         self._begun = False
+        self.facts = None
         self._received = 0
         self._buffer = bytearray()
         self._spool.memory.give(self._held)
@@ -252,6 +279,15 @@ class Receiver:
         with anyio.CancelScope(shield=True):
             if file is not None and path is not None:
                 await run_sync(_remove, file, path)
+
+    @property
+    def _slack(self) -> bool:
+        """True if there is memory to give back, which is done in the event loop alone."""
+        return self._path is None and self._held > self._received
+
+    def _start(self, declared: int | None) -> None:
+        self._declared = declared
+        self._sha256, self._sha512 = hashlib.sha256(), hashlib.sha512()
 
     def _check_size(self, size: int, *, declared: bool) -> None:
         if size > self._spool.max_bytes:

@@ -11,7 +11,7 @@ from archiver.audio.notes import Notes, Shape
 from archiver.audio.octets import Octets, octets, sha256
 from archiver.audio.opinion import second_opinion
 from archiver.audio.sniff import Kind, sniff
-from archiver.model import AudioFacts
+from archiver.model import AudioFacts, Digest
 from archiver.rules.verdict import Level
 
 
@@ -35,9 +35,12 @@ WALKERS: dict[str, Walker] = {
 }
 
 
-def probe(data: bytes | bytearray | memoryview | mmap, *, level: Level = Level.FULL) -> AudioFacts:
+def probe(
+    data: bytes | bytearray | memoryview | mmap, *, level: Level = Level.FULL, whole: Digest | None = None
+) -> AudioFacts:
     """The facts about ``data``, as far as ``level`` asks for them. Never raises, whatever the bytes.
 
+    ``whole`` is the SHA-256 of all of it, if that is known: audio without tags is not hashed again.
     Time is linear in the size and memory bounded (a memory map is read in pieces); CPU only, so call it in a thread.
     """
     notes = Notes()
@@ -51,17 +54,19 @@ def probe(data: bytes | bytearray | memoryview | mmap, *, level: Level = Level.F
     facts = AudioFacts(kind.container, kind.extension, kind.mediatype, size)
     if level is Level.TRANSPORT or kind.container not in WALKERS:
         return facts
-    return _walked(held, kind, facts, notes, level)
+    return _walked(held, kind, facts, notes, level, whole)
 
 
-def _walked(data: Octets, kind: Kind, facts: AudioFacts, notes: Notes, level: Level) -> AudioFacts:
+def _walked(
+    data: Octets, kind: Kind, facts: AudioFacts, notes: Notes, level: Level, whole: Digest | None
+) -> AudioFacts:
     full = level is Level.FULL
     shape, digest = Shape(), None
     try:
         shape = WALKERS[kind.container](data, notes, full=full)
         if full:
             if shape.audio is not None and shape.audio[1] > shape.audio[0]:
-                digest = sha256(data, *shape.audio)
+                digest = whole if whole and shape.audio == (0, len(data)) else sha256(data, *shape.audio)
             second_opinion(data, kind.container, notes)
     except Exception as problem:  # see above
         notes.find("probe_failed", type(problem).__name__)

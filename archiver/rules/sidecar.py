@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,7 +93,7 @@ def build(
     kept: Kept | None = None,
     call: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The document as it is put: indented UTF-8 JSON with a final newline. ``call`` is of ``rules.call_facts``.
+    """The document as it is put: UTF-8 JSON in lines, with a final newline. ``call`` is of ``rules.call_facts``.
 
     ``transfer`` is None where the first sidecar was lost, and this one is made from what is left.
     """
@@ -131,9 +131,27 @@ def build(
         },
     }
     try:
-        return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+        return _laid_out(document, json.JSONEncoder(ensure_ascii=False).encode).encode()
     except UnicodeEncodeError:  # the row holds a lone surrogate: JSON can say it, UTF-8 cannot
-        return json.dumps(document, indent=2).encode() + b"\n"
+        return _laid_out(document, json.JSONEncoder().encode).encode()
+
+
+def _laid_out(document: Mapping[str, Any], encode: Callable[[Any], str]) -> str:
+    """A line for each member of the document, and for each of what is within it.
+
+    The standard library indents with its slow encoder, and this is done once a recording.
+    """
+    members = []
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            within = ",\n".join(f"    {encode(key)}: {encode(each)}" for key, each in value.items())
+            laid = f"{{\n{within}\n  }}"
+        elif isinstance(value, list):
+            laid = "[\n" + ",\n".join(f"    {encode(each)}" for each in value) + "\n  ]"
+        else:
+            laid = encode(value)
+        members.append(f"  {encode(name)}: {laid}")
+    return "{\n" + ",\n".join(members) + "\n}\n"
 
 
 def read(key: str, document: bytes) -> Seal:

@@ -193,6 +193,7 @@ class _Body:
         for digest in stated:
             if digest not in held:
                 return FetchFailed(f"the bytes do not have the {digest.algorithm} that the origin states")
+        self._sink.end()
         return Fetched(
             TransferFacts(
                 received=self.received,
@@ -209,7 +210,8 @@ class _Body:
             return False
         digests = (*_stated_digests(head.headers), *_md5_of_etag(head.headers))
         self._hashers = {digest.algorithm: hashlib.new(digest.algorithm) for digest in digests}
-        from_thread.run(self._sink.begin, head.length)
+        if not self._sink.begin_at_once(head.length):
+            from_thread.run(self._sink.begin, head.length)
         self._head = head
         return True
 

@@ -52,13 +52,19 @@ class Listing(Protocol[RowT]):
 
 
 class AudioSink(Protocol):
-    """Takes a body as it arrives. ``begin`` runs in the event loop, ``write`` in a worker thread (of anyio)."""
+    """Takes a body as it arrives. ``begin`` runs in the event loop, everything else in a worker thread (of anyio)."""
+
+    def begin_at_once(self, content_length: int | None) -> bool:
+        """As ``begin`` where nothing has to be waited for; False, and nothing is changed, where it has."""
 
     async def begin(self, content_length: int | None) -> None:
         """Called before the first byte of every body, with its declared length; discards what was written before."""
 
     def write(self, chunk: bytes | memoryview) -> None:
         """The next bytes."""
+
+    def end(self) -> None:
+        """The whole body was written, and is what the origin said."""
 
 
 @dataclass(frozen=True, slots=True)

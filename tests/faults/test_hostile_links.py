@@ -25,6 +25,12 @@ pytestmark = pytest.mark.anyio
 class Nowhere:
     """A sink that must stay empty."""
 
+    def begin_at_once(self, content_length: int | None) -> bool:
+        return False
+
+    def end(self) -> None:
+        """Nothing more comes."""
+
     async def begin(self, content_length: int | None) -> None:
         raise AssertionError("a body began")
 

@@ -41,6 +41,12 @@ class Nowhere:
 
     received = 0
 
+    def begin_at_once(self, content_length: int | None) -> bool:
+        return False
+
+    def end(self) -> None:
+        """Nothing more comes."""
+
     async def begin(self, content_length: int | None) -> None:
         self.received = 0
 
