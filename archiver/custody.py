@@ -81,9 +81,10 @@ class Custody:
 
     async def advance(self, entry: Entry, event: Event, change: Change) -> Entry:
         """The entry after ``event``; if another run was faster, the entry as that one left it."""
-        moved = await self.manifest.advance(
-            entry.recording_id, entry.state, event, self.clock.now(), self.run_id, change
-        )
+        with self.trace.span("manifest"):
+            moved = await self.manifest.advance(
+                entry.recording_id, entry.state, event, self.clock.now(), self.run_id, change
+            )
         return moved or await self.current(entry)
 
     async def current(self, entry: Entry) -> Entry:

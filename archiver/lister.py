@@ -106,7 +106,7 @@ class Lister:
         listing = self.source.recordings(window)
         try:
             async with aclosing(aiter(listing)) as pages:
-                async for page in pages:
+                while (page := await self._next_page(pages)) is not None:
                     self._answered = True
                     await self._take_in(intake, page, calls)
                     await self.queue.room(self._life_of(page))
@@ -114,6 +114,10 @@ class Lister:
             self._complete(intake)
         await self._conclude(intake, listing.outcome)
         return over and listing.outcome.agreed
+
+    async def _next_page(self, pages: AsyncIterator[Page[Recording]]) -> Page[Recording] | None:
+        with self.custody.trace.span("list"):
+            return await anext(pages, None)
 
     def _complete(self, intake: Intake) -> None:
         """Let the jobs go on that waited for the end of this window's listing."""
@@ -157,7 +161,8 @@ class Lister:
                 continue
             words = "its id stands in rows that differ; the first one counts"
             self._bad_rows.note(intake, BadRow(row.id, words, row.row, lost=False))
-        entries = await self.manifest.note_listed(self.custody.run_id, self.clock.now(), fresh)
+        with self.custody.trace.span("manifest"):
+            entries = await self.manifest.note_listed(self.custody.run_id, self.clock.now(), fresh)
         open_rows = [row for row in fresh if entries[row.id].state.is_open]
         named = await calls.of(open_rows) if calls else {}
         for row in fresh:

@@ -94,7 +94,8 @@ class Pipeline:
         """Accepted recordings that have the very same audio: in the manifest, or in flight beside this one."""
         if content is None:
             return ()
-        known = await self.custody.manifest.same_content(content, recording_id)
+        with self.custody.trace.span("manifest"):
+            known = await self.custody.manifest.same_content(content, recording_id)
         in_flight = self._in_flight.get(content)
         return tuple(dict.fromkeys([*known, *([in_flight] if in_flight else [])]))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +35,21 @@ class Untraced:
 
 
 UNTRACED = Untraced()
+
+
+@dataclass(frozen=True, slots=True)
+class AllOfThem:
+    """Several traces, each of which takes every step."""
+
+    traces: Sequence[Trace]
+
+    @contextmanager
+    def span(self, name: str, /, **attributes: str) -> Iterator[None]:
+        """The step, to each."""
+        with ExitStack() as stack:
+            for trace in self.traces:
+                stack.enter_context(trace.span(name, **attributes))
+            yield
 
 
 @dataclass(frozen=True, slots=True)

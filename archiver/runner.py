@@ -180,7 +180,7 @@ class Run:
         self._queue.no_more()
 
     async def _work(self) -> None:
-        while (job := await self._queue.take()) is not None:
+        while (job := await self._next_job()) is not None:
             if not self.budget.admits(job.entry.recording_id):
                 self.summary.stopped = self.summary.stopped or "budget"
                 self._listing.cancel()  # what was started goes on, its retries too; nothing new comes in
@@ -193,6 +193,10 @@ class Run:
             self.budget.moved(job.received)
             job.received = 0
             await self._act(job, outcome)
+
+    async def _next_job(self) -> Job | None:
+        with self.pipeline.custody.trace.span("wait"):
+            return await self._queue.take()
 
     async def _archive(self, job: Job) -> Outcome:
         try:

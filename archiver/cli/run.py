@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from datetime import date
 from functools import partial
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from archiver.config import Config
     from archiver.rules.summary import Summary
     from archiver.runner import Ended
+    from archiver.telemetry.profile import Profile
     from archiver.wiring import Request
 
+GARBAGE_FROM = 20_000
+"""Objects made and not freed between two looks for cycles. A recording leaves few."""
 REASONS = 5
 """Reasons for what was left, at most: the commonest."""
 
@@ -31,6 +35,7 @@ REASONS = 5
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N recordings.")
 @click.option("--max-duration", type=Duration(), metavar="TIME", help="Stop after this time: 90s, 15m, 2h.")
 @click.option("--max-bytes", type=Size(), metavar="SIZE", help="Stop after this much audio: 500M, 10GiB.")
+@click.option("--profile", "profiled", is_flag=True, help="Tell at the end where the time went, per stage.")
 @click.option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Recordings in flight.")
 @click.pass_obj
 def run(
@@ -41,6 +46,7 @@ def run(
     limit: int | None,
     max_duration: float | None,
     max_bytes: int | None,
+    profiled: bool,
     concurrency: int | None,
 ) -> ExitCode:
     """List recordings, archive them, close periods.
@@ -52,14 +58,20 @@ def run(
 
     from archiver.budget import Budget
     from archiver.cli.watching import Watcher
+    from archiver.telemetry.profile import Profile
     from archiver.wiring import Request
 
     request = Request(first, last, Budget(limit, max_bytes, max_duration))
     if first is not None and last is not None and last < first:
         raise UsageInvalid(f"--to {last} is before --from {first}", "both days are included; swap them?")
+    if dry_run and profiled:
+        raise UsageInvalid("--profile measures a real run", "leave --dry-run out")
     watcher = Watcher(console)
-    work = rehearse if dry_run else archive
+    profile = Profile() if profiled else None
+    work = rehearse if dry_run else partial(archive, profile)
     ended = anyio.run(work, watcher, loaded.config, request)
+    if profile is not None:
+        tell_profile(console, profile)
     if ended.fatal is None or ended.summary.listed or console.flags.json:
         tell(console, ended.summary, watcher.left_because, dry_run=dry_run)
     if ended.fatal is not None:
@@ -67,13 +79,34 @@ def run(
     return ended.exit_code
 
 
-async def archive(watcher: Watcher, config: Config, request: Request) -> Ended:
+def settle_memory() -> None:
+    """What was imported lives until the end: it is not to be looked through again and again for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_FROM)
+
+
+def tell_profile(console: Console, profile: Profile) -> None:
+    """One NDJSON object of type ``profile``, or a table for people."""
+    found = profile.to_json()
+    console.event("profile", **found)
+    console.say(f"{'step':12} {'times':>8} {'seconds':>10} {'mean ms':>10} {'longest ms':>11}")
+    for name, spent in found["steps"].items():
+        numbers = f"{spent['count']:8} {spent['seconds']:10.1f} {spent['mean_ms']:10.2f} {spent['longest_ms']:11.1f}"
+        console.say(f"{name:12} {numbers}")
+    for each in found["slowest"]:
+        console.say(f"slow: {each['recording_id']}, {each['seconds']:.2f} s")
+
+
+async def archive(profile: Profile | None, watcher: Watcher, config: Config, request: Request) -> Ended:
     """A real run, watched."""
     from archiver import wiring
     from archiver.clock import SystemClock
 
+    settle_memory()
     clock = SystemClock()
     watched = wiring.observation_of(config, clock, watcher, watcher.environ)
+    watched.profile = profile
     work = partial(
         wiring.run,
         config,

@@ -12,13 +12,14 @@ import anyio.to_thread
 from archiver.clock import Clock
 from archiver.errors import ArchiverError, ExitCode, code_of
 from archiver.manifest.interface import Manifest
-from archiver.reporting import UNTRACED, Everyone, Reporter, Trace
+from archiver.reporting import UNTRACED, AllOfThem, Everyone, Reporter, Trace
 from archiver.rules.summary import SIGNALS
 from archiver.runner import Ended
 from archiver.standing import standing_of
 from archiver.telemetry.courier import Courier
 from archiver.telemetry.metrics import Metrics
 from archiver.telemetry.pings import Pinger
+from archiver.telemetry.profile import Profile
 from archiver.telemetry.tracing import Tracing
 
 PATIENCE = 5.0
@@ -39,6 +40,7 @@ class Observation:
     textfile: Path | None = None
     pushgateway: str | None = None
     tracing: Tracing | None = None
+    profile: Profile | None = None
 
     @property
     def everyone(self) -> Reporter:
@@ -48,7 +50,8 @@ class Observation:
     @property
     def trace(self) -> Trace:
         """Whoever wants to hear of steps."""
-        return self.tracing or UNTRACED
+        traces = [trace for trace in (self.tracing, self.profile) if trace is not None]
+        return AllOfThem(traces) if traces else UNTRACED
 
     async def over(self, run: Callable[[], Awaitable[Ended]]) -> Ended:
         """Do the run, told from begin to end, however it ends."""
