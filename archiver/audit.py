@@ -19,6 +19,7 @@ from archiver.calls import inspection as calls
 from archiver.clock import Clock
 from archiver.errors import ArchiverError, DestinationUnusable, ExitCode, StoreFailed
 from archiver.inspection import Inspected, Inspector, expected_of, lost_its_sidecar_alone, strays
+from archiver.manifest.copy_book import Copy, CopyState
 from archiver.manifest.interface import CallDay, Change, Entry, Manifest
 from archiver.reporting import Reporter
 from archiver.reseal import Resealer
@@ -29,7 +30,8 @@ from archiver.store.interface import KeyHistory, Store
 
 AT_ONCE = 32
 """Recordings inspected concurrently."""
-PROBES = "doctor/"
+PROBES = f"{keys.PROBES}/"
+NOT_COPIED = Copy("", 0, CopyState.PENDING)
 CANNOT_MEND = (
     "nothing is ever written over a key: bring the right version back or remove the object, then archiver requeue"
 )
@@ -45,6 +47,13 @@ class Order:
     """Read the audio instead of believing stored checksums."""
     dry_run: bool = False
     """Change no recording's state."""
+    second: bool = False
+    """Of the second destination: of what is known to be copied. What is found there changes no recording's state."""
+
+    @property
+    def only_tells(self) -> bool:
+        """True if it changes nothing that the manifest knows."""
+        return self.dry_run or self.second
 
     def to_json(self) -> dict[str, Any]:
         """As the summary states it."""
@@ -56,6 +65,7 @@ class Order:
             "shard": f"{share.shard}/{share.shards}",
             "deep": self.deep,
             "dry_run": self.dry_run,
+            "destination": "second" if self.second else "first",
         }
 
 
@@ -211,9 +221,19 @@ class Audit:
             while groups.objects:
                 await self._unclaimed(groups)
 
-    async def _claim(self, tasks: TaskGroup, entry: Entry) -> None:
+    async def _as_copied(self, entry: Entry) -> Entry | None:
+        """What the second destination should hold of it, in the versions of there; None where nothing is copied yet."""
+        named = [stored for stored in (entry.audio, entry.sidecar) if stored is not None]
+        known = await self.manifest.copies.known([stored.key for stored in named])
+        if entry.audio is None or known.get(entry.audio.key, NOT_COPIED).state is CopyState.PENDING:
+            return None
+        audio, *document = (replace(each, version_id=known.get(each.key, NOT_COPIED).version_id) for each in named)
+        return replace(entry, audio=audio, sidecar=document[0] if document else None)
+
+    async def _claim(self, tasks: TaskGroup, listed: Entry) -> None:
         """Pass over what no entry names, up to this recording; then have it inspected."""
-        if entry.audio is None:
+        entry = await self._as_copied(listed) if self.order.second else listed
+        if entry is None or entry.audio is None:
             return
         if expected_of(entry) and not any(groups.seen for groups in self._groups.values()):
             raise DestinationUnusable(
@@ -253,7 +273,7 @@ class Audit:
     async def _conclude(self, entry: Entry, inspected: Inspected) -> None:
         kinds = {difference.kind for difference in inspected.differences}
         event = audit.event_for(entry.state, kinds)
-        if event and not self.order.dry_run:
+        if event and not self.order.only_tells:
             draft = None
             if event is Event.DRIFTED and lost_its_sidecar_alone(entry, inspected.differences):
                 draft = await self.resealer.draft(entry, self.order.run_id)
@@ -327,7 +347,7 @@ class Audit:
             self._tell(None, difference)
         if known is not None and {each.kind for each in found} & {Kind.MISSING, Kind.DIGEST_DIFFERS}:
             self.tally.call_days.append(day)
-            if not self.order.dry_run:
+            if not self.order.only_tells:
                 doubted = replace(known, listing="", union="", agreed=False, reason=f"audit: {found[0].reason}")
                 await self.manifest.note_call_day(self.clock.now(), doubted)
 

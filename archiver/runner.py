@@ -14,6 +14,7 @@ from archiver.budget import Budget
 from archiver.calls.lister import CallLister
 from archiver.calls.log import CallLog
 from archiver.clock import Clock
+from archiver.copying import Copier
 from archiver.deadline_queue import DeadlineQueue
 from archiver.errors import ArchiverError, ExitCode
 from archiver.job import Job
@@ -67,6 +68,8 @@ class Run:
     budget: Budget
     call_log: CallLog | None = None
     """None: call logs are not archived."""
+    copier: Copier | None = None
+    """None: there is no second destination."""
     summary: Summary = field(init=False)
     fatal: ArchiverError | None = None
     """What ended the run early for all recordings: credentials, destination, manifest."""
@@ -76,6 +79,7 @@ class Run:
     _background: TaskGroup = field(init=False)
     _moving: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _listing: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _copying: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _left: set[str] = field(default_factory=set)
     _done: int = 0
 
@@ -115,6 +119,8 @@ class Run:
                     movers.start_soon(self._guarded, self._list)
                     for _ in range(self.plan.concurrency):
                         movers.start_soon(self._guarded, self._work)
+            with self._copying:
+                await self._guarded(self._copy)
             self._background.cancel_scope.cancel()
         self.summary.seconds = self.clock.monotonic() - started
         try:
@@ -130,10 +136,16 @@ class Run:
             self.summary.stopped = reason
         self._queue.stop()
         self._listing.cancel()
+        self._copying.cancel()
 
     def drop(self) -> None:
         """Drop what is in flight: it is safe at any point."""
         self._moving.cancel()
+
+    async def _copy(self) -> None:
+        """Last, so that it holds up nothing: whatever the second destination lacks."""
+        if self.copier is not None and (self.fatal is None or self.fatal.exit_code is ExitCode.CREDENTIALS):
+            await self.copier.perform()
 
     async def _take_stock(self) -> None:
         tolerance = self.pipeline.tolerance

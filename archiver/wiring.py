@@ -21,9 +21,10 @@ from archiver.calls.lister import CallLister
 from archiver.calls.log import CallLog
 from archiver.caretaker import Caretaker
 from archiver.clock import Clock, SystemClock
-from archiver.config import Auth, BucketTarget, Config
+from archiver.config import Auth, BucketTarget, Config, DirectoryTarget, Place
+from archiver.copying import Copier
 from archiver.custody import Custody
-from archiver.errors import ArchiverError, ExitCode, ManifestUnusable
+from archiver.errors import ArchiverError, ExitCode, ManifestUnusable, UsageInvalid
 from archiver.keeping import Keeper, KeepingStore
 from archiver.manifest import sqlite
 from archiver.manifest.interface import Manifest
@@ -121,17 +122,32 @@ async def source_of(config: Config, clock: Clock) -> AsyncIterator[VoiceApi]:
 @asynccontextmanager
 async def store_of(config: Config) -> AsyncIterator[Store]:
     """The bucket or directory, closed at the end."""
-    destination = config.destination
-    target = destination.target
+    async with _store_at(config.destination, config.destination.target, config.limits.concurrency) as store:
+        yield store
+
+
+@asynccontextmanager
+async def second_store_of(config: Config) -> AsyncIterator[Store]:
+    """The second destination, closed at the end; UsageInvalid where there is none."""
+    target = config.second_destination.target
+    if target is None:
+        raise UsageInvalid("there is no second destination", "second_destination.url names one")
+    async with _store_at(config.second_destination, target, config.limits.concurrency) as store:
+        yield store
+
+
+@asynccontextmanager
+async def _store_at(place: Place, target: BucketTarget | DirectoryTarget, connections: int) -> AsyncIterator[Store]:
     store: Store
     if isinstance(target, BucketTarget):
         store = S3Store(
             target.bucket,
             target.prefix,
-            region=destination.region,
-            endpoint_url=destination.endpoint_url,
-            placing=Placing(destination.encryption, destination.storage_class, destination.expected_bucket_owner),
-            connections=config.limits.concurrency,
+            region=place.region,
+            endpoint_url=place.endpoint_url,
+            profile=place.profile,
+            placing=Placing(place.encryption, place.storage_class, place.expected_bucket_owner),
+            connections=connections,
         )
     else:
         store = DirectoryStore(target.path)
@@ -285,6 +301,10 @@ async def run(
             work = Run(
                 plan, source, store, manifest, pipeline, clock, reporter, request.budget, call_log_of(config, store)
             )
+            if config.second_destination.url is not None:
+                second = await stack.enter_async_context(second_store_of(config))
+                copies, at_once = manifest.copies, plan.concurrency
+                work.copier = Copier(bare, second, copies, clock, reporter, work.summary, spool.directory, at_once)
             note.tells = work.summary.to_json
             summary = await work.execute(alongside)
             if (

@@ -25,9 +25,23 @@ if TYPE_CHECKING:
 @click.option("--deep", is_flag=True, help="Read the audio; do not believe the checksums that the bucket keeps.")
 @click.option("--repair", is_flag=True, help="Afterwards run over the days of what is missing, to bring it back.")
 @click.option("--dry-run", is_flag=True, help="Only tell; change no recording's state.")
+@click.option(
+    "--destination",
+    type=click.Choice(["first", "second"]),
+    default="first",
+    show_default=True,
+    help="Which one. What is found in the second changes no recording's state.",
+)
 @click.pass_obj
 def audit(
-    console: Console, sample: float, seed: str | None, shard: tuple[int, int], deep: bool, repair: bool, dry_run: bool
+    console: Console,
+    sample: float,
+    seed: str | None,
+    shard: tuple[int, int],
+    deep: bool,
+    repair: bool,
+    dry_run: bool,
+    destination: str,
 ) -> ExitCode:
     """Check the bucket against the manifest, both ways: missing, extra, size, digest, sidecar, version, orphan.
 
@@ -38,6 +52,9 @@ def audit(
     """
     if repair and dry_run:
         raise UsageInvalid("--repair and --dry-run exclude each other", "look with --dry-run first, then --repair")
+    second = destination == "second"
+    if repair and second:
+        raise UsageInvalid("--repair mends the first destination", "the next run copies what the second one lacks")
     import anyio
 
     from archiver.audit import Order
@@ -47,7 +64,7 @@ def audit(
     loaded = console.load_config()
     teller = Teller(console)
     share = Share(sample, seed or secrets.token_hex(4), *shard)
-    work = anyio.run(perform, loaded.config, Order("", share, deep=deep, dry_run=dry_run), teller)
+    work = anyio.run(perform, loaded.config, Order("", share, deep=deep, dry_run=dry_run, second=second), teller)
     tally, fields = work.tally, work.to_json()
     code = tally.exit_code
     if repair and not tally.stopped:
@@ -63,12 +80,12 @@ async def perform(config: Config, order: Order, teller: Teller) -> Audit:
     from archiver.audit import Audit
     from archiver.clock import SystemClock
     from archiver.reseal import Resealer
-    from archiver.wiring import SOFTWARE, manifest_of, new_audit_id, noted, store_of
+    from archiver.wiring import SOFTWARE, manifest_of, new_audit_id, noted, second_store_of, store_of
 
     clock = SystemClock()
     async with (
         manifest_of(config, existing=True) as manifest,
-        store_of(config) as store,
+        (second_store_of if order.second else store_of)(config) as store,
         noted(manifest, clock, new_audit_id(clock)) as note,
     ):
         resealer = Resealer(store, manifest, clock, config.source.base_url, SOFTWARE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -88,12 +89,16 @@ async def source_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]
 
 
 async def destination_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]:
-    """What the store says of itself."""
-    from archiver.wiring import store_of
+    """What the store says of itself, and the second one, if there is one."""
+    from archiver.wiring import second_store_of, store_of
 
     async with store_of(config) as store:
         for check in await store.check():
             yield check, ExitCode.DESTINATION
+    if config.second_destination.url is not None:
+        async with second_store_of(config) as store:
+            for check in await store.check():
+                yield replace(check, name=f"second {check.name}"), ExitCode.INCOMPLETE
 
 
 async def machine_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]:

@@ -174,5 +174,7 @@ def troubles(summary: Summary) -> list[str]:
         "settled recordings are no longer named by the source": summary.unnamed,
         "open recordings are no longer named by the source": summary.vanished,
         "open recordings were forgotten by the source before they were archived": summary.forgotten,
+        "copies pending: the next run makes them": summary.copies_pending,
+        "objects have other bytes in the second destination: nothing was overwritten": summary.copy_conflicts,
     }
     return [f"{count} {words}" for words, count in told.items() if count]

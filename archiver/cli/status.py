@@ -14,7 +14,8 @@ from archiver.errors import ExitCode
 if TYPE_CHECKING:
     from archiver.clock import Clock
     from archiver.config import Config
-    from archiver.manifest.interface import Flagged, RunRecord
+    from archiver.manifest.copy_book import CopyCounts
+    from archiver.manifest.interface import Entry, Flagged, RunRecord
 
 NAMED = 20
 """Vanished recordings that are named for people; all of them are in the JSON."""
@@ -53,7 +54,6 @@ def status(console: Console, max_age: float | None) -> ExitCode:
 async def gather(config: Config, clock: Clock) -> dict[str, Any]:
     """Everything that is shown, as JSON values."""
     from archiver import wiring
-    from archiver.rules.windows import lost_at
 
     now = clock.now()
     async with wiring.manifest_of(config, read_only=True) as manifest:
@@ -63,6 +63,7 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
         watermark = await wiring.watermark(config, manifest, clock)
         disagreed = await manifest.unagreed_windows()
         call_days = await manifest.call_days()
+        copies = await manifest.copies.counts() if config.second_destination.url is not None else None
         flagged = await manifest.flagged()
     states: dict[str, int] = {}
     for counts in days.values():
@@ -76,17 +77,9 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
             "days": {str(each.day): {"calls": each.rows, "parts": each.parts} for each in call_days},
             "unsettled": [{"window": str(each.day), "reason": each.reason} for each in call_days if not each.agreed],
         },
+        "copies": copies and _copies(copies),
         "watermark": _text(watermark),
-        "oldest_open": oldest
-        and {
-            "recording_id": oldest.recording_id,
-            "created_at": _text(oldest.created_at),
-            "state": oldest.state.value,
-            "attempts": oldest.attempts,
-            "reason": oldest.reason,
-            "lost_at": _text(lost_at(oldest.created_at)),
-            "seconds_to_loss": round((lost_at(oldest.created_at) - now).total_seconds()),
-        },
+        "oldest_open": oldest and _open(oldest, now),
         "vanished": [
             {**_named(each), "last_seen": _text(each.last_seen), "vanished_at": _text(each.vanished_at)}
             for each in flagged
@@ -97,6 +90,26 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
         "seconds_since_useful_run": useful and useful.ended_at and round((now - useful.ended_at).total_seconds(), 1),
         "last_run": last and _run(last, now),
     }
+
+
+def _open(oldest: Entry, now: datetime) -> dict[str, Any]:
+    from archiver.rules.windows import lost_at
+
+    lost = lost_at(oldest.created_at)
+    return {
+        "recording_id": oldest.recording_id,
+        "created_at": _text(oldest.created_at),
+        "state": oldest.state.value,
+        "attempts": oldest.attempts,
+        "reason": oldest.reason,
+        "lost_at": _text(lost),
+        "seconds_to_loss": round((lost - now).total_seconds()),
+    }
+
+
+def _copies(copies: CopyCounts) -> dict[str, Any]:
+    counts = {state.value: count for state, count in copies.states.items()}
+    return {**counts, "compared_at": _text(copies.ended_at), "complete": copies.complete}
 
 
 def _run(last: RunRecord, now: datetime) -> dict[str, Any]:
@@ -124,6 +137,10 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         counts = {**facts["days"].get(day, {}), "calls": calls["days"].get(day, {}).get("calls", 0)}
         console.data(f"{day}  " + "".join(f"{counts.get(name, 0):>13}" for name in names))
     console.data(f"closed up to: {facts['watermark']}")
+    if (copies := facts["copies"]) is not None:
+        there = ", ".join(f"{copies[name]} {name}" for name in ("copied", "pending", "conflict") if copies.get(name))
+        since = "" if copies["complete"] else "; the last comparison did not come to its end"
+        console.data(f"second place: {there or 'nothing copied yet'}{since}")
     if oldest := facts["oldest_open"]:
         left = oldest["seconds_to_loss"] / 86400
         until = f"in {left:.1f} days" if left > 0 else "already past"

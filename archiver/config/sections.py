@@ -89,15 +89,16 @@ class SourceConfig(Section):
         return ZoneInfo(self.timezone)
 
 
-class DestinationConfig(Section):
-    """Where the recordings go. Credentials for a bucket come from the AWS default chain, never from here."""
+class Place(Section):
+    """A bucket or a directory."""
 
-    url: Annotated[str, AfterValidator(values.destination_url)]
-    """s3://BUCKET/PREFIX or file:///ABSOLUTE/PATH."""
+    url: str | None
     endpoint_url: Annotated[str, AfterValidator(values.endpoint_url)] | None = None
     """Root of an S3-compatible service; null: AWS."""
     region: Annotated[str, AfterValidator(values.region_name)] | None = None
     """The bucket's region; null: as the AWS default chain says."""
+    profile: Annotated[str, AfterValidator(values.profile_name)] | None = None
+    """Profile of the AWS configuration that gives credentials; null: the AWS default chain."""
     encryption: Annotated[str, AfterValidator(values.encryption_rule)] | None = None
     """Server-side encryption asked for with every put: AES256 or aws:kms:KEY-ARN; null: the bucket's default."""
     storage_class: Annotated[str, AfterValidator(values.storage_class)] | None = None
@@ -105,7 +106,7 @@ class DestinationConfig(Section):
     expected_bucket_owner: Annotated[str, AfterValidator(values.account_id)] | None = None
     """AWS account id, in quotes, that the bucket must belong to: every request is refused otherwise. null: any."""
 
-    @field_validator("endpoint_url", "encryption", "storage_class", "expected_bucket_owner")
+    @field_validator("endpoint_url", "profile", "encryption", "storage_class", "expected_bucket_owner")
     @classmethod
     def _only_for_buckets(cls, value: str | None, info: ValidationInfo) -> str | None:
         # Silently ignoring it would let somebody believe that a directory is encrypted.
@@ -113,10 +114,29 @@ class DestinationConfig(Section):
             raise ValueError("has no meaning for a file:// destination: remove it")
         return value
 
+
+class DestinationConfig(Place):
+    """Where the recordings go. Credentials for a bucket come from the AWS default chain, never from here."""
+
+    url: Annotated[str, AfterValidator(values.destination_url)]
+    """s3://BUCKET/PREFIX or file:///ABSOLUTE/PATH."""
+
     @property
     def target(self) -> values.BucketTarget | values.DirectoryTarget:
         """``url``, taken apart."""
         return values.destination_target(self.url)
+
+
+class SecondDestinationConfig(Place):
+    """Where everything is copied to once the destination holds it: another region, account or service."""
+
+    url: Annotated[str, AfterValidator(values.destination_url)] | None = None
+    """s3://BUCKET/PREFIX or file:///ABSOLUTE/PATH; null: nothing is copied."""
+
+    @property
+    def target(self) -> values.BucketTarget | values.DirectoryTarget | None:
+        """``url``, taken apart; None where there is none."""
+        return None if self.url is None else values.destination_target(self.url)
 
 
 class ManifestConfig(Section):
@@ -261,6 +281,7 @@ class Config(Section):
 
     source: SourceConfig
     destination: DestinationConfig
+    second_destination: SecondDestinationConfig = Field(default_factory=SecondDestinationConfig)
     manifest: ManifestConfig = Field(default_factory=ManifestConfig)
     windows: WindowsConfig = Field(default_factory=WindowsConfig)
     verify: VerifyConfig = Field(default_factory=VerifyConfig)

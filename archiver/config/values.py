@@ -161,6 +161,13 @@ def manifest_path(text: str) -> Path:
     return path
 
 
+def profile_name(text: str) -> str:
+    """A profile of the AWS configuration."""
+    if not re.fullmatch(r"[\w.@+-]{1,128}", text, re.ASCII):
+        raise ValueError("must be the name of a profile: letters, digits and _.@+-")
+    return text
+
+
 def region_name(text: str) -> str:
     """A region: AWS's, or a compatible service's own word."""
     if not re.fullmatch(r"[a-z0-9-]{1,64}", text):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from archiver.manifest.copy_book import CopyBook
 from archiver.model import Digest, Recording, Retention, Row, StoredObject, Window
 from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import Event, Observation, State
@@ -184,6 +185,10 @@ class Manifest(Protocol):
     Times are aware UTC. An advance is compare-and-set: of two that race, one wins and the other gets None.
     Raises ManifestUnusable where the database cannot be used.
     """
+
+    @property
+    def copies(self) -> CopyBook:
+        """What is known of the second destination."""
 
     async def begin_run(self, run_id: str, at: datetime) -> None:
         """Note the run and take the lock, which dies with the process.

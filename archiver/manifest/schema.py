@@ -285,6 +285,33 @@ periods = Table(
 )
 Index("ix_periods_day", periods.c.day, periods.c.key)
 
+copies = Table(
+    "copies",
+    metadata,
+    Column("key", Text, primary_key=True, comment="object key, the same in both destinations"),
+    Column("size", BigInteger, nullable=False, comment="bytes"),
+    Column("state", Text, nullable=False, comment="copied, pending or conflict"),
+    Column("digest", Text, comment="algorithm:hex of the copy, SHA-256; only where copied"),
+    Column("version", Text, comment="version id of the copy, where the second destination keeps versions"),
+    Column("attempts", Integer, nullable=False, comment="failed attempts since it was last copied"),
+    Column("reason", Words, nullable=False, comment="why it is not copied, in words"),
+    Column("noted_at", Moment, nullable=False, comment="when this was so"),
+    CheckConstraint("state IN ('copied', 'pending', 'conflict')", name="ck_copies_state"),
+    CheckConstraint("attempts >= 0", name="ck_copies_attempts"),
+    comment="one row per object that was compared with the second destination",
+)
+Index("ix_copies_state", copies.c.state)
+
+copy_passes = Table(
+    "copy_passes",
+    metadata,
+    Column("begun_at", Moment, primary_key=True, comment="when the comparison began"),
+    Column("run_id", Text, nullable=False, comment="the run that made it"),
+    Column("whole", Boolean, nullable=False, comment="whether it looked at everything"),
+    Column("ended_at", Moment, comment="when it came to its end; null where it did not"),
+    comment="one row per comparison of the two destinations since everything was last compared",
+)
+
 runs = Table(
     "runs",
     metadata,

@@ -31,6 +31,7 @@ from archiver.manifest import (
     steps,
 )
 from archiver.manifest import windows as listed_windows
+from archiver.manifest.copies import SqlCopyBook
 from archiver.manifest.interface import (
     CallDay,
     Change,
@@ -142,6 +143,10 @@ class SqlManifest(Manifest):
                 await anyio.to_thread.run_sync(self._writer.join)
         finally:
             self._lock.release()
+
+    @property
+    def copies(self) -> SqlCopyBook:
+        return SqlCopyBook(self._writer)
 
     async def begin_run(self, run_id: str, at: datetime) -> None:
         """ValueError for a run id that was used before."""

@@ -23,6 +23,9 @@ CALL_COPIES = "calls-parquet"
 """A prefix of its own: a table of a query engine is a prefix, and reads every object under it in one format."""
 SNAPSHOTS = "manifest"
 """Copies of the manifest: no part of the archive, and under no retention."""
+PROBES = "doctor"
+NOT_COPIED = frozenset({SNAPSHOTS, PROBES})
+"""What is no part of the archive: it stays where it is."""
 _SNAPSHOT = re.compile(rf"{SNAPSHOTS}/snapshot-([0-9]{{8}})\.(?:db\.gz|json)")
 CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
 """A part of a day's call log, or its Parquet copy."""

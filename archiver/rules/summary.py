@@ -65,6 +65,14 @@ class Summary:
     """Rows of calls that are still to be written: by a real run, in a dry one; or that could not be put."""
     calls_unsettled: int = 0
     """Windows whose calls were not listed reliably, or not all archived."""
+    copied: int = 0
+    """Objects that were copied to the second destination."""
+    copies_pending: int = 0
+    """Objects known to be still to be copied there."""
+    copy_conflicts: int = 0
+    """Objects in whose place something else lies there."""
+    copies_unfinished: str = ""
+    """Why the second destination was not compared to the end; empty where it was, or where there is none."""
     bugs: int = 0
     """Recordings that met an unexpected error."""
     fatal: ExitCode | None = None
@@ -86,19 +94,24 @@ class Summary:
         )
 
     @property
+    def uncopied(self) -> bool:
+        """True where the second destination may lack something."""
+        return bool(self.copies_pending or self.copies_unfinished)
+
+    @property
     def exit_code(self) -> ExitCode:
         """The first that applies, in the order of ``errors.PRECEDENCE``."""
         at_budget = self.stopped == "budget"
         unlisted = self.windows_disagreed or self.calls_unsettled
         applies = {
             ExitCode.BUG: self.bugs,
-            ExitCode.INTEGRITY: self.conflicts,
+            ExitCode.INTEGRITY: self.conflicts or self.copy_conflicts,
             ExitCode.NEEDS_A_PERSON: self.quarantined
             or self.unavailable
             or self.forgotten
             or self.rows_unreadable
             or self.misfits,
-            ExitCode.INCOMPLETE: self.left or self.failed or unlisted or self.vanished,
+            ExitCode.INCOMPLETE: self.left or self.failed or unlisted or self.vanished or self.uncopied,
             ExitCode.BUDGET: at_budget,
         }
         codes = {code for code, reason in applies.items() if reason}

@@ -89,6 +89,7 @@ class S3Store:
         *,
         region: str | None = None,
         endpoint_url: str | None = None,
+        profile: str | None = None,
         placing: Placing | None = None,
         connections: int = 32,
     ) -> None:
@@ -96,7 +97,9 @@ class S3Store:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._placing = placing or Placing()
-        self._connect = partial(_connection, bucket, region, endpoint_url, connections, self._placing.bucket_owner)
+        self._connect = partial(
+            _connection, bucket, region, endpoint_url, profile, connections, self._placing.bucket_owner
+        )
         self._connection: _Connection | None = None
         self._lock = threading.Lock()
         self._threads = anyio.CapacityLimiter(connections)
@@ -344,7 +347,12 @@ class _Connection:
 
 
 def _connection(
-    bucket: str, region: str | None, endpoint_url: str | None, connections: int, bucket_owner: str | None
+    bucket: str,
+    region: str | None,
+    endpoint_url: str | None,
+    profile: str | None,
+    connections: int,
+    bucket_owner: str | None,
 ) -> _Connection:
     """Adds nothing to what we send: no trailing checksums, which some compatibles store as content."""
     config = Config(
@@ -358,7 +366,7 @@ def _connection(
         tcp_keepalive=True,
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
-    core = botocore.session.get_session()
+    core = botocore.session.Session(profile=profile)
     session = boto3.session.Session(botocore_session=core)
     client = session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
     if bucket_owner is not None:

@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql
 from archiver.errors import ManifestUnusable
 from archiver.manifest import (
     calls,
+    copies,
     integrity,
     listing,
     migrate,
@@ -95,7 +96,7 @@ def test_postgresql_would_get_the_same_schema_with_every_column_explained() -> N
 
 def test_every_statement_can_be_said_to_postgresql() -> None:
     seen = 0
-    for module in (calls, integrity, listing, periods, reports, rows, runs, sightings, steps, windows):
+    for module in (calls, copies, integrity, listing, periods, reports, rows, runs, sightings, steps, windows):
         for name, value in vars(module).items():
             if name.isupper() and hasattr(value, "compile") and not name.startswith(("ENTRY", "_THIS")):
                 value.compile(dialect=POSTGRESQL)

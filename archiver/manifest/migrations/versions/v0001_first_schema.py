@@ -35,6 +35,7 @@ def upgrade() -> None:
     _windows()
     _call_days()
     _periods()
+    _copies()
     _runs()
 
 
@@ -263,6 +264,32 @@ def _periods() -> None:
         comment="one row per statement and amendment known: an index of the documents in the bucket",
     )
     op.create_index("ix_periods_day", "periods", ["day", "key"])
+
+
+def _copies() -> None:
+    op.create_table(
+        "copies",
+        sa.Column("key", sa.Text, primary_key=True, comment="object key, the same in both destinations"),
+        sa.Column("size", sa.BigInteger, nullable=False, comment="bytes"),
+        sa.Column("state", sa.Text, nullable=False, comment="copied, pending or conflict"),
+        sa.Column("digest", sa.Text, comment="algorithm:hex of the copy, SHA-256; only where copied"),
+        sa.Column("version", sa.Text, comment="version id of the copy, where the second destination keeps versions"),
+        sa.Column("attempts", sa.Integer, nullable=False, comment="failed attempts since it was last copied"),
+        sa.Column("reason", sa.Text, nullable=False, comment="why it is not copied, in words"),
+        sa.Column("noted_at", MOMENT, nullable=False, comment="when this was so"),
+        sa.CheckConstraint("state IN ('copied', 'pending', 'conflict')", name="ck_copies_state"),
+        sa.CheckConstraint("attempts >= 0", name="ck_copies_attempts"),
+        comment="one row per object that was compared with the second destination",
+    )
+    op.create_index("ix_copies_state", "copies", ["state"])
+    op.create_table(
+        "copy_passes",
+        sa.Column("begun_at", MOMENT, primary_key=True, comment="when the comparison began"),
+        sa.Column("run_id", sa.Text, nullable=False, comment="the run that made it"),
+        sa.Column("whole", sa.Boolean, nullable=False, comment="whether it looked at everything"),
+        sa.Column("ended_at", MOMENT, comment="when it came to its end; null where it did not"),
+        comment="one row per comparison of the two destinations since everything was last compared",
+    )
 
 
 def _runs() -> None:

@@ -1,0 +1,196 @@
+"""The second destination: copied to once the first holds it, never in its way, and caught up with."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archiver.sandbox import World, new_recording
+from tests.stories.conftest import Directory, NewOperator, put_behind_the_back
+from tests.stories.operator import Destination, Operator, kill, sealed
+
+RECORDINGS = 12
+
+
+@pytest.fixture
+def world() -> World:
+    return World.generate(seed=91, recordings=RECORDINGS, days=2, start_day=date(2026, 3, 2))
+
+
+@pytest.fixture
+def second(destination: Destination, request: pytest.FixtureRequest, tmp_path: Path) -> Destination:
+    """Of the same kind as the first."""
+    if isinstance(destination, Directory):
+        return Directory(tmp_path / "second")
+    other: Destination = request.getfixturevalue("new_bucket")()
+    return other
+
+
+def with_second(someone: Operator, second: Destination, **more: Any) -> Operator:
+    someone.settings = {"second_destination": {**second.section, **more}}
+    return someone
+
+
+def down(second: Destination) -> dict[str, Any]:
+    """As it looks while nobody answers."""
+    if isinstance(second, Directory):
+        return {"url": (second.root.parent / "not" / "mounted" / "second").as_uri()}
+    return {**second.section, "endpoint_url": "http://127.0.0.1:9"}
+
+
+def test_everything_is_copied_and_nothing_twice(
+    world: World, operator: NewOperator, destination: Destination, second: Destination
+) -> None:
+    someone = with_second(operator(world, destination), second)
+
+    result = someone.runs()
+
+    assert result.exit_code == 0, result.stderr
+    assert result.summary["archived"] == RECORDINGS
+    assert second.objects() == destination.objects()
+    assert any(key.startswith("calls/") for key in second.objects())
+    assert result.summary["copied"] == len(second.objects())
+    status = json.loads(someone.types("status", "--json").stdout)["copies"]
+    assert (status["copied"], status["complete"]) == (result.summary["copied"], True)
+    puts = second.puts()
+    again = someone.runs()
+    assert (again.exit_code, again.summary["copied"]) == (0, 0)
+    assert second.puts() == puts
+
+    late = new_recording(world.recordings()[0].created_at, seed=5)
+    world.insert(late)
+    third = someone.runs()
+    assert (third.exit_code, third.summary["archived"]) == (0, 1)
+    assert late.id in sealed(second.objects(), "recordings")
+    assert second.objects() == destination.objects()
+
+
+def test_down_for_a_run_and_caught_up_by_the_next(
+    world: World, operator: NewOperator, destination: Destination, second: Destination
+) -> None:
+    someone = operator(world, destination)
+    someone.settings = {"second_destination": down(second)}
+
+    result = someone.runs()
+
+    assert result.exit_code == 3
+    assert result.summary["archived"] == RECORDINGS, "the first is not held up"
+    assert someone.archived() == someone.truth()
+    assert result.summary["copies_unfinished"]
+    assert result.summary["copies_pending"] == len(destination.objects())
+    assert "second destination:" in result.stderr
+    status = someone.types("status")
+    assert f"{len(destination.objects())} pending" in status.stdout
+
+    puts = destination.puts()
+    later = with_second(someone, second).runs()
+    assert later.exit_code == 0, later.stderr
+    assert (later.summary["archived"], later.summary["copies_pending"]) == (0, 0)
+    assert second.objects() == destination.objects()
+    assert destination.puts() == puts
+
+
+def test_other_bytes_under_a_key(
+    world: World, operator: NewOperator, destination: Destination, second: Destination
+) -> None:
+    """Of the same size, so that no listing tells. Nothing is overwritten, all else is copied, exit code 5."""
+    someone = operator(world, destination)
+    assert someone.runs().exit_code == 0
+    victim = next(key for key in destination.objects() if key.startswith("recordings/") and key.endswith(".mp3"))
+    foreign = bytes(len(destination.objects()[victim]))
+    put_behind_the_back(second, victim, foreign)
+
+    for _ in range(2):
+        result = with_second(someone, second).runs()
+        assert result.exit_code == 5
+        assert result.summary["copy_conflicts"] == 1
+        assert second.objects()[victim] == foreign
+    stem = victim.removesuffix(".mp3")
+    missing = destination.objects().keys() - second.objects().keys()
+    assert missing == {f"{stem}.vcon.json"}, "it is not sealed there"
+    assert someone.archived() == someone.truth()
+    found = someone.types("audit", "--destination", "second", "--json")
+    assert found.exit_code == 5
+    assert {event["key"] for event in found.of("digest_differs")} == {victim}
+    assert someone.types("audit").exit_code == 0, "and of the first nothing is said"
+
+
+def test_damage_in_the_first_is_not_copied(world: World, operator: NewOperator, directory: Directory) -> None:
+    someone = operator(world, directory)
+    second = Directory(directory.root.parent / "second")
+    assert someone.runs().exit_code == 0
+    victim = next(path for path in directory.root.rglob("recordings/*/*.mp3"))
+    victim.write_bytes(bytes(victim.stat().st_size))
+    result = with_second(someone, second).runs()
+    assert result.exit_code == 3
+    (told,) = result.of("copy_failed")
+    assert told["key"] == victim.relative_to(directory.root).as_posix()
+    assert "archiver audit" in told["reason"]
+    assert told["key"] not in second.objects()
+    assert len(sealed(second.objects(), "recordings")) == RECORDINGS - 1
+
+
+def test_an_audit_of_either(world: World, operator: NewOperator, directory: Directory) -> None:
+    someone = operator(world, directory)
+    assert someone.runs().exit_code == 0
+    assert someone.types("audit", "--destination", "second").exit_code == 2, "there is none"
+    second = Directory(directory.root.parent / "second")
+    assert with_second(someone, second).runs().exit_code == 0
+    assert someone.types("audit", "--deep", "--destination", "second").exit_code == 0
+    victim = next(path for path in second.root.rglob("recordings/*/*.mp3"))
+    content = victim.read_bytes()
+    victim.unlink()
+    found = someone.types("audit", "--destination", "second", "--json")
+    assert (found.exit_code, found.events[-1]["missing"], found.events[-1]["destination"]) == (5, 1, "second")
+    assert someone.types("audit").exit_code == 0
+    assert someone.runs().exit_code == 0
+    assert victim.read_bytes() == content, "what a listing misses is copied again"
+    assert json.loads(someone.types("status", "--json").stdout)["states"] == {"archived": RECORDINGS}
+
+
+def test_killed_while_it_copies(world: World, operator: NewOperator, directory: Directory) -> None:
+    """At any moment: no object there is half of one, and none says sealed without its audio."""
+    someone = operator(world, directory)
+    second = Directory(directory.root.parent / "second")
+    assert someone.runs().exit_code == 0
+    with_second(someone, second)
+    process = someone.starts(limits={"concurrency": 1})
+    deadline = time.monotonic() + 60
+    while not second.objects() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    kill(process, signal.SIGKILL)
+    for key, data in second.objects().items():
+        assert directory.objects()[key] == data
+        if key.endswith(".vcon.json"):
+            assert json.loads(data)["archive"]["key"] in second.objects()
+    assert someone.runs().exit_code == 0
+    assert second.objects() == directory.objects()
+
+
+def test_a_signal_while_the_second_destination_hangs(
+    world: World, operator: NewOperator, directory: Directory, aws: None
+) -> None:
+    someone = operator(world, directory)
+    second = Directory(directory.root.parent / "second")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        hung = {"url": "s3://nowhere/voice", "endpoint_url": f"http://127.0.0.1:{port}", "region": "us-east-1"}
+        process = someone.starts(second_destination=hung)
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        started = time.monotonic()
+        code, stdout, stderr = kill(process, signal.SIGTERM)
+        connection.close()
+    assert (code, time.monotonic() - started < 20) == (143, True), stderr
+    summary = json.loads(stdout.splitlines()[-1])
+    assert (summary["archived"], bool(summary["copies_unfinished"])) == (RECORDINGS, True)
+    assert someone.archived() == someone.truth()
+    assert with_second(someone, second).runs().exit_code == 0
+    assert second.objects() == directory.objects()
