@@ -16,7 +16,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-audit bench-reconcile format clean python
+.PHONY: help demo test test-browser test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients rig bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -100,6 +100,9 @@ bench-audit: $(STAMP) ## an audit of 10,000 and of 100,000 objects in a director
 
 bench-reconcile: $(STAMP) ## 10,000 calls a day without keys against their recordings: precision, recall, seconds (SETTING=usual)
 	@$(BIN)/python -m benchmarks.reconcile $(if $(SETTING),--setting $(SETTING))
+
+year: $(STAMP) ## 1,000 simulated daily runs, with everything that goes wrong in them (SEED=1)
+	@YEAR_DAYS=1000 YEAR_BUSY=6 YEAR_SEED=$(SEED) $(BIN)/python -m pytest -q tests/simulation
 
 format: $(STAMP) ## format, and mend what can be mended
 	@$(BIN)/ruff format .

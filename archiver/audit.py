@@ -87,6 +87,8 @@ class Tally:
     call_days: list[date] = field(default_factory=list)
     """Days whose call log differs."""
     corrupted: int = 0
+    period_flaws: int = 0
+    """In statements of closed days; only the first shard looks at them."""
     unreadable: int = 0
     """Objects that the store did not hand out."""
     versions_unknown: bool = False
@@ -101,7 +103,7 @@ class Tally:
         """That of the signal that stopped it; else findings first, then what could not be looked at."""
         if self.stopped:
             return ExitCode[self.stopped]
-        if self.findings:
+        if self.findings or self.period_flaws:
             return ExitCode.INTEGRITY
         return ExitCode.INCOMPLETE if self.unreadable else ExitCode.COMPLETE
 
@@ -116,6 +118,7 @@ class Tally:
             "unsealed": len(self.unsealed),
             "corrupted": self.corrupted,
             "call_days_differ": len(self.call_days),
+            "period_flaws": self.period_flaws,
             "unreadable": self.unreadable,
             "versions_unknown": self.versions_unknown,
             "stopped": self.stopped,

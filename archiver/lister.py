@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,11 +11,14 @@ from archiver.calls.lister import CallLister, WindowCalls
 from archiver.clock import Clock
 from archiver.custody import BucketDay, Custody
 from archiver.deadline_queue import DeadlineQueue
-from archiver.errors import SourceFailed, StoreFailed
+from archiver.errors import SourceFailed, SpoolFull, StoreFailed
 from archiver.intake import BadRows, Intake, Sighting
 from archiver.job import Job
 from archiver.manifest.interface import Change, Entry, ListedWindow, Manifest
 from archiver.model import BadRow, Recording, Window
+from archiver.periods.evidence import Keeper, Listed
+from archiver.periods.registrar import Evidence
+from archiver.periods.scratch_file import ScratchFile
 from archiver.reporting import Reporter
 from archiver.rules.lifecycle import Event, State
 from archiver.rules.retry import is_down
@@ -42,7 +45,9 @@ class Lister:
     """None where call logs are not archived."""
     shared_paths: set[str]
     """Filled with audio paths that were named for more than one recording of one window."""
-    settled: list[Window] = field(default_factory=list)
+    scratch: ScratchFile
+    """Where the evidence of listings is kept."""
+    settled: dict[Window, Evidence] = field(default_factory=dict)
     """Windows that were over, lookback included, when this run began to list them, and that were read to their end,
     calls included."""
     agreed: list[Window] = field(default_factory=list)
@@ -63,11 +68,12 @@ class Lister:
         failures = 0
         for number, window in enumerate(windows, 1):
             self.summary.windows += 1
-            settled = False
-            async with self._calls_of(window) as calls:
+            over = window.end <= settled_before(self._surely_past(), self.lookback_days)
+            evidence = None
+            async with self._calls_of(window, over=over) as calls:
                 try:
                     with self.custody.trace.span("window", window=str(window)):
-                        settled = await self._list_window(window, calls)
+                        evidence = await self._list_window(window, calls, over=over)
                     failures = 0
                 except (SourceFailed, StoreFailed) as error:
                     await self._disagreed(window, error.fact)
@@ -78,8 +84,10 @@ class Lister:
                 self.summary.windows_disagreed += len(windows) - number
                 self.reporter.event("listing_stopped", unlisted=len(windows) - number)
                 return  # what is queued already has its links, and is transferred
-            if settled and (calls is None or calls.settled):
-                self.settled.append(window)
+            if evidence is not None and calls is None:
+                self.settled[window] = Evidence(evidence, None)
+            elif evidence is not None and calls is not None and calls.settled and calls.evidence is not None:
+                self.settled[window] = Evidence(evidence, calls.evidence)
 
     def defer(self, job: Job) -> None:
         """Keep a job until the listing of its window has ended."""
@@ -89,31 +97,44 @@ class Lister:
             self._deferred.append(job)
 
     @asynccontextmanager
-    async def _calls_of(self, window: Window) -> AsyncIterator[WindowCalls | None]:
+    async def _calls_of(self, window: Window, *, over: bool) -> AsyncIterator[WindowCalls | None]:
         """Its calls come first: a sidecar is written once, and may name the call. None where they are left alone."""
         if self.calls is None:
             yield None
             return
-        async with self.calls.archived(window) as calls:
+        async with self.calls.archived(window, self.scratch if over else None) as calls:
             yield calls
 
-    async def _list_window(self, window: Window, calls: WindowCalls | None) -> bool:
-        """Its recordings. True if they need not be listed again to close it."""
-        over = window.end <= settled_before(self._surely_past(), self.lookback_days)
+    async def _list_window(self, window: Window, calls: WindowCalls | None, *, over: bool) -> Listed | None:
+        """Its recordings. The evidence of a listing on which it can be closed; None: it has to be listed again."""
         bucket_day = await BucketDay.read(self.store, window.day)
         intake = Intake(window, bucket_day, self._paths_before, whole=window.end <= self._surely_past())
         self._paths_before = intake.paths
         listing = self.source.recordings(window)
+        kept = Keeper(self.scratch) if over else None
         try:
             async with aclosing(aiter(listing)) as pages:
                 while (page := await self._next_page(pages)) is not None:
                     self._answered = True
                     await self._take_in(intake, page, calls)
+                    kept = kept if kept is None or await self._kept(window, kept.add(page)) else None
                     await self.queue.room(self._life_of(page))
         finally:
             self._complete(intake)
         await self._conclude(intake, listing.outcome)
-        return over and listing.outcome.agreed
+        if kept is not None and listing.outcome.agreed and await self._kept(window, kept.end(listing.outcome)):
+            return kept.listed
+        return None
+
+    async def _kept(self, window: Window, keeping: Awaitable[None]) -> bool:
+        """False where there is no room for evidence: recordings are archived all the same, the day closes later."""
+        try:
+            await keeping
+        except SpoolFull as error:
+            self.summary.periods_pending += 1
+            self.reporter.event("period_pending", window=str(window), reason=error.fact)
+            return False
+        return True
 
     async def _next_page(self, pages: AsyncIterator[Page[Recording]]) -> Page[Recording] | None:
         with self.custody.trace.span("list"):

@@ -15,6 +15,7 @@ from archiver.errors import ExitCode, StoreFailed
 from archiver.keeping import Keeper
 from archiver.manifest.interface import Entry, Manifest
 from archiver.model import StoredObject
+from archiver.periods.restoration import check_periods, restore_periods
 from archiver.rules import disposal, keys, sidecar
 from archiver.rules.audit import Kind
 from archiver.rules.hold import Subject
@@ -62,6 +63,7 @@ async def rebuild(store: Store, manifest: Manifest, clock: Clock, keeper: Keeper
     try:
         async for call_day in survey(store):
             await manifest.note_call_day(clock.now(), call_day)
+        findings.problems += await restore_periods(store, manifest, clock)
     except StoreFailed as error:
         findings.problems.append(error.fact)
     return findings
@@ -108,6 +110,7 @@ async def check(store: Store, manifest: Manifest) -> Findings:
         if entry.sidecar is not None and entry.sidecar.key not in seen:
             findings.problems.append(f"{entry.sidecar.key}: {entry.state} in the manifest, not readable in the bucket")
     await _check_calls(store, manifest, findings)
+    findings.problems += await check_periods(store, manifest)
     return findings
 
 

@@ -23,6 +23,8 @@ from archiver.lister import Lister
 from archiver.manifest.interface import Change, Manifest
 from archiver.model import Grade, Window
 from archiver.outcomes import Clash, FetchAgain, JudgeLater, NeedsLink, Outcome, Retry, Settled, Waiting
+from archiver.periods.registrar import Author, Registrar
+from archiver.periods.scratch_file import ScratchFile
 from archiver.pipeline import Pipeline
 from archiver.refresher import Refresher
 from archiver.reporting import Reporter
@@ -43,6 +45,8 @@ class Plan:
     concurrency: int
     attempts_per_recording: int
     lookback_days: int
+    timezone: str
+    """In which the source's times are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Run:
     clock: Clock
     reporter: Reporter
     budget: Budget
+    scratch: ScratchFile
+    """For the evidence of listings, and what statements refer to."""
     call_log: CallLog | None = None
     """None: call logs are not archived."""
     copier: Copier | None = None
@@ -102,6 +108,7 @@ class Run:
             lookback_days=self.plan.lookback_days,
             calls=calls,
             shared_paths=self.pipeline.shared_paths,
+            scratch=self.scratch,
         )
 
     async def execute(self, alongside: Callable[[Run], Coroutine[Any, Any, None]]) -> Summary:
@@ -119,16 +126,17 @@ class Run:
                     movers.start_soon(self._guarded, self._list)
                     for _ in range(self.plan.concurrency):
                         movers.start_soon(self._guarded, self._work)
-            with self._copying:
+            await self._guarded(self._conclude)
+            with self._copying:  # statements of closed days as well
                 await self._guarded(self._copy)
             self._background.cancel_scope.cancel()
         self.summary.seconds = self.clock.monotonic() - started
-        try:
-            await self._take_stock()
-            await self.account()
-        except ArchiverError as error:
-            self._end_early(error)
         return self.summary
+
+    async def _conclude(self) -> None:
+        await self._take_stock()
+        await self.account()
+        await self._close_periods()
 
     def stop(self, reason: str) -> None:
         """Take no more work; what is in flight may finish. ``reason`` as in ``Summary.stopped``."""
@@ -149,11 +157,11 @@ class Run:
 
     async def _take_stock(self) -> None:
         tolerance = self.pipeline.tolerance
-        stock = Sightings(self.store, self.manifest, self.clock, self.reporter, self.summary, tolerance)
+        stock = Sightings(self.source, self.manifest, self.clock, self.reporter, self.summary, tolerance)
         await stock.take_stock(self._lister.agreed)
 
     async def account(self) -> None:
-        """Count what became of everything this run has listed, and close what can be closed."""
+        """Count what became of everything this run has listed."""
         summary = self.summary
         summary.links_refreshed = self._refresher.refreshed
         summary.left = len(self._left)
@@ -166,8 +174,15 @@ class Run:
         summary.pending = states[State.DISCOVERED] + states[State.STORED]
         summary.failed = states[State.FAILED]
         summary.unavailable = states[State.UNAVAILABLE]
-        for window in await self.manifest.close_windows(self._lister.settled, self.clock.now()):
-            self.reporter.event("window_closed", window=str(window))
+
+    async def _close_periods(self) -> None:
+        """Not after a signal: the scheduler waits, and the next run closes what this one would have."""
+        if self.summary.stopped in SIGNALS or self.fatal is not None:
+            return
+        custody = self.pipeline.custody
+        author = Author(self.plan.run_id, custody.software, custody.source, self.plan.timezone)
+        registrar = Registrar(self.store, self.manifest, self.clock, self.reporter, self.summary, self.scratch, author)
+        await registrar.close(self._lister.settled)
 
     async def _guarded(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:

@@ -6,23 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archiver.clock import Clock
-from archiver.errors import StoreFailed
 from archiver.manifest.interface import Manifest, Observed
 from archiver.model import Window
 from archiver.reporting import Reporter
-from archiver.rules import sidecar
 from archiver.rules.lifecycle import Observation, State
 from archiver.rules.row_changes import misfit
 from archiver.rules.summary import Summary
 from archiver.rules.windows import SOURCE_RETENTION
-from archiver.store.interface import Store
+from archiver.source.interface import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
     """Taken stock of once, when a run has listed what it could."""
 
-    store: Store
+    source: Source
     manifest: Manifest
     clock: Clock
     reporter: Reporter
@@ -33,8 +31,9 @@ class Sightings:
     async def take_stock(self, listed: Sequence[Window]) -> None:
         """Mark what has vanished from the windows ``listed`` with agreement; then report everything noticed."""
         now = self.clock.now()
+        reach = max(now, self.source.server_time()) - SOURCE_RETENTION  # whichever clock is wrong
         for window in listed:
-            await self.manifest.note_unnamed(window, self.summary.run_id, now, now - SOURCE_RETENTION)
+            await self.manifest.note_unnamed(window, self.summary.run_id, now, reach)
         async for observed in self.manifest.observed(self.summary.run_id):
             await self._report(observed)
 
@@ -58,14 +57,9 @@ class Sightings:
     async def _measure(self, recording_id: str) -> None:
         """Does archived audio fit the duration that the source now gives it? It stays archived either way."""
         entry = (await self.manifest.entries([recording_id]))[recording_id]
-        if entry.sidecar is None or entry.duration is None:
+        if entry.length is None or entry.duration is None:
             return
-        try:
-            length = sidecar.length_of(await self.store.read(entry.sidecar.key, sidecar.SIZE_LIMIT) or b"")
-        except (StoreFailed, ValueError) as error:
-            self.reporter.event("unmeasured", recording_id=recording_id, reason=str(error))
-            return
-        doubt = "" if length is None else misfit(length, entry.duration, self.tolerance)
+        doubt = misfit(entry.length, entry.duration, self.tolerance)
         await self.manifest.note_doubt(recording_id, doubt or None)
         if doubt:
             self.summary.misfits += 1

@@ -32,6 +32,7 @@ from archiver.manifest.runlock import RunLock
 from archiver.manifest.sql import SqlManifest
 from archiver.matters import read_orders
 from archiver.model import Window
+from archiver.periods.scratch_file import ScratchFile
 from archiver.pipeline import Pipeline
 from archiver.rehearsal import Rehearsal
 from archiver.reporting import UNTRACED, Reporter, Trace
@@ -297,10 +298,10 @@ async def run(
                 concurrency=config.limits.concurrency,
                 attempts_per_recording=config.limits.attempts_per_recording,
                 lookback_days=config.windows.lookback_days,
+                timezone=str(config.source.zone),
             )
-            work = Run(
-                plan, source, store, manifest, pipeline, clock, reporter, request.budget, call_log_of(config, store)
-            )
+            scratch, log = stack.enter_context(ScratchFile(config.limits.spool_dir)), call_log_of(config, store)
+            work = Run(plan, source, store, manifest, pipeline, clock, reporter, request.budget, scratch, log)
             if config.second_destination.url is not None:
                 second = await stack.enter_async_context(second_store_of(config))
                 copies, at_once = manifest.copies, plan.concurrency

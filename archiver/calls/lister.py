@@ -16,6 +16,8 @@ from archiver.clock import Clock
 from archiver.errors import SourceFailed, SpoolFull, StoreFailed
 from archiver.manifest.interface import CallDay, Manifest
 from archiver.model import BadRow, Call, Recording, Window
+from archiver.periods.evidence import Keeper, Listed
+from archiver.periods.scratch_file import ScratchFile
 from archiver.reporting import Reporter
 from archiver.rules.evidence import call_id_of
 from archiver.rules.retry import is_down
@@ -33,6 +35,8 @@ class WindowCalls:
 
     settled: bool = False
     """True if the source named them with agreement and the bucket holds them all."""
+    evidence: Listed | None = None
+    """Of such a listing, where it was to be kept."""
     _listed: ListedCalls | None = None
     _zone: tzinfo = UTC
 
@@ -70,17 +74,19 @@ class CallLister:
     _bad_rows: set[str] = field(default_factory=set)
 
     @asynccontextmanager
-    async def archived(self, window: Window) -> AsyncGenerator[WindowCalls, None]:
+    async def archived(self, window: Window, scratch: ScratchFile | None = None) -> AsyncGenerator[WindowCalls, None]:
         """Archive the calls of a window, which can be asked for as long as the context lasts.
 
-        Raises SourceRefused, DestinationUnusable, ManifestUnusable.
+        ``scratch``: where the evidence of their listing is kept; None: it is not. Raises SourceRefused,
+        DestinationUnusable, ManifestUnusable.
         """
         if is_down(self._failures, answered=self._answered):  # recordings need the requests
             self._unsettled(window, "the calls of earlier windows could not be listed: not asked for")
             yield WindowCalls()
             return
         with ListedCalls(self.log.scratch) as listed:
-            reason = await self._list(window, listed)
+            kept = None if scratch is None else Keeper(scratch)
+            reason = await self._list(window, listed, kept)
             brought = Brought()
             failure = ""
             try:
@@ -92,9 +98,9 @@ class CallLister:
             self._account(window, listed, brought)
             if reason:
                 self._unsettled(window, reason)
-            yield WindowCalls(not reason, listed, self.log.zone)
+            yield WindowCalls(not reason, None if kept is None else kept.listed, listed, self.log.zone)
 
-    async def _list(self, window: Window, listed: ListedCalls) -> str:
+    async def _list(self, window: Window, listed: ListedCalls, kept: Keeper | None) -> str:
         """Why the listing cannot be relied on, or nothing."""
         self._lost = 0
         told: set[str] = set()
@@ -105,6 +111,10 @@ class CallLister:
                     self._answered = True
                     self._note_bad(page.bad_rows, told)
                     await run_sync(listed.add, page.rows)
+                    if kept is not None:
+                        await kept.add(page)
+            if kept is not None and listing.outcome.agreed:
+                await kept.end(listing.outcome)
         except SourceFailed as error:
             self._failures += 1
             return error.fact

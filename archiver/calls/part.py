@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
+from archiver.gzip_lines import lines_of
 from archiver.model import Row
 from archiver.rules.call_rows import row_of
 
@@ -45,11 +45,4 @@ def pack(lines: Iterable[bytes], limit: int = PART_BYTES) -> Iterator[PackedPart
 
 def unpack(content: bytes) -> Iterator[Row]:
     """The rows of a part, in its order; ValueError, perhaps after some of them, if it is none. Blocking."""
-    try:
-        with gzip.GzipFile(fileobj=BytesIO(content)) as file:
-            while line := file.readline(LINE_LIMIT):
-                if not line.endswith(b"\n"):
-                    raise ValueError("a line without an end")
-                yield row_of(line)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"no whole gzip file ({type(error).__name__})") from None
+    return (row_of(line) for line in lines_of(BytesIO(content), LINE_LIMIT))

@@ -30,6 +30,7 @@ COMMANDS = {
     "report": "How complete the archive is, as a page for people who answer for it.",
     "requeue": "Decide that recordings are to be tried again.",
     "audit": "Check the bucket against the manifest, both ways.",
+    "periods": "Closed days: their statements, and whether they hold.",
     "reconcile": "Calls against recordings: which call has none and should.",
     "hold": "Hold recordings for a legal matter, release them, list what is held.",
     "retention": "Extend what is locked to what the policy says now.",

@@ -79,6 +79,7 @@ async def perform(config: Config, order: Order, teller: Teller) -> Audit:
     """One audit under the manifest's lock, noted there from begin to end."""
     from archiver.audit import Audit
     from archiver.clock import SystemClock
+    from archiver.periods.verification import Verification
     from archiver.reseal import Resealer
     from archiver.wiring import SOFTWARE, manifest_of, new_audit_id, noted, second_store_of, store_of
 
@@ -92,5 +93,9 @@ async def perform(config: Config, order: Order, teller: Teller) -> Audit:
         work = Audit(replace(order, run_id=note.run_id), store, manifest, resealer, clock, teller)
         note.tells = lambda: {"type": "audit", **work.to_json()}
         async with teller.attending(work):
-            note.exit_code = (await work.perform()).exit_code
+            tally = await work.perform()
+            if order.share.shard == 1 and not tally.stopped:
+                verified = await Verification(store, teller, presence=False).perform()
+                tally.period_flaws, tally.unreadable = verified.flaws, tally.unreadable + verified.unreadable
+            note.exit_code = tally.exit_code
     return work

@@ -95,6 +95,8 @@ class Teller:
             self._console.data(f"{again}, {fields['corrupted']} quarantined")
         if fields["call_days_differ"]:
             self._console.data(f"{fields['call_days_differ']} days whose calls differ: a run over them compares again")
+        if fields["period_flaws"]:
+            self._console.data(f"{fields['period_flaws']} flaws in the statements of closed days")
         if fields["stopped"]:
             day = fields["whole_before"]
             self._console.data(f"stopped by {fields['stopped']}: {f'whole before {day}' if day else 'no day is whole'}")

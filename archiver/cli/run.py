@@ -172,6 +172,7 @@ def troubles(summary: Summary) -> list[str]:
         "archived recordings do not fit the duration that the source has corrected": summary.misfits,
         "rows were changed by the source": summary.changed,
         "settled recordings are no longer named by the source": summary.unnamed,
+        "days could not be closed: closed by the next run": summary.periods_pending,
         "open recordings are no longer named by the source": summary.vanished,
         "open recordings were forgotten by the source before they were archived": summary.forgotten,
         "copies pending: the next run makes them": summary.copies_pending,

@@ -80,12 +80,7 @@ async def gather(config: Config, clock: Clock) -> dict[str, Any]:
         "copies": copies and _copies(copies),
         "watermark": _text(watermark),
         "oldest_open": oldest and _open(oldest, now),
-        "vanished": [
-            {**_named(each), "last_seen": _text(each.last_seen), "vanished_at": _text(each.vanished_at)}
-            for each in flagged
-            if each.vanished_at is not None
-        ],
-        "in_doubt": [{**_named(each), "reason": each.doubt} for each in flagged if each.doubt is not None],
+        **_flagged(flagged),
         "windows_disagreed": [{"window": str(each.window), "reason": each.reason} for each in disagreed],
         "seconds_since_useful_run": useful and useful.ended_at and round((now - useful.ended_at).total_seconds(), 1),
         "last_run": last and _run(last, now),
@@ -162,6 +157,17 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     if last := facts["last_run"]:
         ended = f"ended {last['ended_at']} with exit code {last['exit_code']}" if last["ended_at"] else "not ended"
         console.data(f"last run:     {last['run_id']}, {ended}")
+
+
+def _flagged(flagged: list[Flagged]) -> dict[str, Any]:
+    return {
+        "vanished": [
+            {**_named(each), "last_seen": _text(each.last_seen), "vanished_at": _text(each.vanished_at)}
+            for each in flagged
+            if each.vanished_at is not None
+        ],
+        "in_doubt": [{**_named(each), "reason": each.doubt} for each in flagged if each.doubt is not None],
+    }
 
 
 def _named(flagged: Flagged) -> dict[str, Any]:

@@ -267,6 +267,12 @@ class Manifest(Protocol):
     def standings(self, day: date) -> AsyncIterator[Standing]:
         """What has become of each recording of a UTC day, in the order of ids, streamed."""
 
+    async def restore_window(self, record: WindowRecord, unique: int, run_id: str) -> None:
+        """Take in a window that is not known, as a statement tells of it (rebuild); ``run_id``: of who listed it."""
+
+    async def restore_standings(self, standings: Sequence[Standing]) -> None:
+        """What a statement tells of recordings, for those that were restored in the same state and not listed since."""
+
     async def file(self, documents: Sequence[Filed]) -> None:
         """Take in statements and amendments that lie in the bucket."""
 

@@ -45,6 +45,12 @@ _FILED = select(periods).order_by(periods.c.number, periods.c.key)
 _FILED_OF = _FILED.where(periods.c.day == bindparam("on"))
 _REFILE = update(periods).where(periods.c.key == bindparam("of"))
 _FILE = insert(periods).inline()
+_ADD_WINDOW = insert(windows).inline()
+_RESTORE_STANDING = update(recordings).where(
+    recordings.c.id == bindparam("of"),
+    recordings.c.state == bindparam("expected"),
+    recordings.c.first_listed_at.is_(None),
+)
 
 
 def standings(connection: Connection, day: date, after: str) -> list[Standing]:
@@ -89,6 +95,44 @@ def file(connection: Connection, documents: Sequence[Filed]) -> None:
         }
         if not connection.execute(_REFILE, {"of": document.key, **values}).rowcount:
             connection.execute(_FILE, {"key": document.key, **values})
+
+
+def restore_window(connection: Connection, record: WindowRecord, unique: int, run_id: str) -> None:
+    """Take a window in that is not known."""
+    values = {
+        "start_at": record.window.start,
+        "end_at": record.window.end,
+        "first_listed_at": record.first_listed_at,
+        "last_listed_at": record.last_listed_at,
+        "last_listed_run": run_id,
+        "agreed": record.agreed,
+        "reason": record.reason,
+        "unique_rows": unique,
+        "bad_rows": record.bad_rows,
+        "whole_at": record.whole_at,
+        "closed_at": record.closed_at,
+    }
+    connection.execute(_ADD_WINDOW, values)
+
+
+def restore_standings(connection: Connection, standings: Sequence[Standing]) -> None:
+    """What was noticed of recordings that were restored and not listed since; nothing for any other."""
+    values = [
+        {
+            "of": standing.id,
+            "expected": standing.state.value,
+            "duration": standing.duration,
+            "first_listed_at": standing.first_seen,
+            "last_listed_at": standing.last_seen,
+            "late": standing.late,
+            "vanished_at": standing.vanished_at,
+            "row_changed_at": standing.changed_at,
+            "doubt": standing.doubt,
+        }
+        for standing in standings
+    ]
+    if values:
+        connection.execute(_RESTORE_STANDING, values)
 
 
 def _record(row: Row[tuple[object, ...]]) -> WindowRecord:

@@ -177,7 +177,6 @@ class SqlManifest(Manifest):
         return await self._write(work)
 
     async def observed(self, run_id: str) -> AsyncIterator[Observed]:
-        """In pages, as ``select``."""
         after = 0
         while found := await self._read(partial(sightings.observed, run_id=run_id, after=after)):
             for each in found:
@@ -236,7 +235,6 @@ class SqlManifest(Manifest):
         return await self._read(periods.records)
 
     async def standings(self, day: date) -> AsyncIterator[Standing]:
-        """In pages, as ``select``."""
         after = ""
         while found := await self._read(partial(periods.standings, day=day, after=after)):
             for standing in found:
@@ -244,6 +242,12 @@ class SqlManifest(Manifest):
             if len(found) < periods.PAGE:
                 return
             after = found[-1].id
+
+    async def restore_window(self, record: WindowRecord, unique: int, run_id: str) -> None:
+        await self._write(partial(periods.restore_window, record=record, unique=unique, run_id=run_id))
+
+    async def restore_standings(self, standings: Sequence[Standing]) -> None:
+        await self._write(partial(periods.restore_standings, standings=standings))
 
     async def file(self, documents: Sequence[Filed]) -> None:
         await self._write(partial(periods.file, documents=documents))
@@ -300,7 +304,7 @@ class SqlManifest(Manifest):
         return await self._read(calls.every)
 
     async def select(self, states: Sequence[State], ids: Sequence[str] = ()) -> AsyncIterator[Entry]:
-        """Page by page, with no transaction open between pages: what changes meanwhile is seen or not."""
+        """As every stream here: in pages, no transaction open between them; what changes meanwhile is seen or not."""
         if ids:
             found = await self.entries(list(dict.fromkeys(ids)))
             chosen = [entry for entry in found.values() if entry.state in states]
@@ -317,7 +321,6 @@ class SqlManifest(Manifest):
             after = (entries[-1].created_at, entries[-1].recording_id)
 
     async def claims(self, day: date) -> AsyncGenerator[Entry, None]:
-        """In pages, as ``select``."""
         after = ""
         while entries := await self._read(partial(reports.claims, day=day, after=after)):
             for entry in entries:
@@ -327,7 +330,6 @@ class SqlManifest(Manifest):
                 return
 
     async def kept(self, day: date) -> AsyncIterator[tuple[Entry, Row]]:
-        """In pages, as ``select``."""
         after = ""
         while found := await self._read(partial(reports.kept, day=day, after=after)):
             for pair in found:
@@ -348,7 +350,6 @@ class SqlManifest(Manifest):
         await self._write(partial(steps.note_kept, recording_id=recording_id, values=values))
 
     async def listed(self, day: date) -> AsyncIterator[Known]:
-        """In pages, as ``select``."""
         after = ""
         while found := await self._read(partial(reports.listed, day=day, after=after)):
             for known in found:

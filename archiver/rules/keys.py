@@ -27,6 +27,8 @@ PROBES = "doctor"
 NOT_COPIED = frozenset({SNAPSHOTS, PROBES})
 """What is no part of the archive: it stays where it is."""
 _SNAPSHOT = re.compile(rf"{SNAPSHOTS}/snapshot-([0-9]{{8}})\.(?:db\.gz|json)")
+PERIODS = "periods"
+_PERIOD_DOCUMENT = re.compile(rf"{PERIODS}/dt=([0-9-]{{10}})/(?:statement|amendment-([0-9]{{4,9}}))\.json")
 CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
 """A part of a day's call log, or its Parquet copy."""
 HOLDS = "holds"
@@ -53,7 +55,7 @@ def stem(recording_id: str) -> str:
 
 
 def day_prefix(area: str, day: date) -> str:
-    """The prefix under which everything of ``day`` lies; ``area`` is RECORDINGS, QUARANTINE or CALLS."""
+    """The prefix under which everything of ``day`` lies; ``area`` is RECORDINGS, QUARANTINE, CALLS or PERIODS."""
     return f"{area}/dt={day.isoformat()}/"
 
 
@@ -166,6 +168,28 @@ def document_day(key: str) -> date | None:
         return date.fromisoformat(named[1]) if named else None
     except ValueError:
         return None
+
+
+def period_document_key(day: date, number: int) -> str:
+    """The key of the statement of a closed day (0), or of an amendment to it: numbered from 1."""
+    return day_prefix(PERIODS, day) + ("statement.json" if number == 0 else f"amendment-{number:04d}.json")
+
+
+def period_document_of(key: str) -> tuple[date, int] | None:
+    """Day and number of the statement (0) or amendment that lies under a key; None if it is neither."""
+    named = _PERIOD_DOCUMENT.fullmatch(key)
+    if named is None:
+        return None
+    try:
+        found = date.fromisoformat(named[1]), int(named[2] or 0)
+    except ValueError:
+        return None
+    return found if period_document_key(*found) == key else None
+
+
+def companion_key(day: date, name: str, digest: Digest) -> str:
+    """The key of what a statement refers to: named by its digest, so that no two ever meet under one key."""
+    return f"{day_prefix(PERIODS, day)}{name}-{digest.hex[:16]}.ndjson.gz"
 
 
 def snapshot_keys(number: int) -> tuple[str, str]:

@@ -189,16 +189,6 @@ def read(key: str, document: bytes) -> Seal:
         raise ValueError(f"not a sidecar of this program ({type(error).__name__})") from None
 
 
-def length_of(document: bytes) -> float | None:
-    """Measured seconds of the audio that a sidecar speaks of, None where nothing could be measured; or ValueError."""
-    try:
-        (facts,) = (each["body"] for each in json.loads(document)["analysis"] if each["type"] == "audio facts")
-        length = facts["length_seconds"]
-        return None if length is None else float(length)
-    except (KeyError, IndexError, TypeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"not a sidecar of this program ({type(error).__name__})") from None
-
-
 def vcon_uuid(recording_id: str, source: str) -> uuid.UUID:
     """A version 8 UUID made from the source and the recording id: the same recording always has the same one."""
     raw = bytearray(hashlib.sha256(f"{source}\n{recording_id}".encode("utf-8", "surrogatepass")).digest()[:16])

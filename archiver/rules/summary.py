@@ -73,6 +73,12 @@ class Summary:
     """Objects in whose place something else lies there."""
     copies_unfinished: str = ""
     """Why the second destination was not compared to the end; empty where it was, or where there is none."""
+    statements: int = 0
+    """Days that this run has closed with a statement."""
+    amendments: int = 0
+    """Amendments to statements that this run has written."""
+    periods_pending: int = 0
+    """Days that could have been closed, if their statement could have been written."""
     bugs: int = 0
     """Recordings that met an unexpected error."""
     fatal: ExitCode | None = None
@@ -102,7 +108,7 @@ class Summary:
     def exit_code(self) -> ExitCode:
         """The first that applies, in the order of ``errors.PRECEDENCE``."""
         at_budget = self.stopped == "budget"
-        unlisted = self.windows_disagreed or self.calls_unsettled
+        unlisted = self.windows_disagreed or self.calls_unsettled or self.periods_pending
         applies = {
             ExitCode.BUG: self.bugs,
             ExitCode.INTEGRITY: self.conflicts or self.copy_conflicts,

@@ -18,6 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archiver.model import Digest
+from archiver.source.interface import Answer
+
 UNSAID = object()
 
 
@@ -37,6 +40,8 @@ class Envelope:
     last_page: int | None
     more: bool | None
     """Whether it names a next page (which is looked at, never followed); None where a paged answer does not say."""
+    answer: Answer
+    """As it came."""
 
 
 def unwrap(body: bytes) -> Envelope:
@@ -51,29 +56,40 @@ def unwrap(body: bytes) -> Envelope:
     if str(answer.get("status")) not in ("OK", "200"):
         raise UnusableAnswer(f"the answer has status {str(answer.get('status'))[:40]!r}")
     data, meta = answer.get("data"), answer.get("meta")
+    kept = _kept(body, answer)
     if isinstance(meta, dict):
         links = answer.get("links")
-        return _envelope("resource", data, meta, links.get("next", UNSAID) if isinstance(links, dict) else UNSAID)
+        next_page = links.get("next", UNSAID) if isinstance(links, dict) else UNSAID
+        return _envelope("resource", data, meta, next_page, kept)
     if isinstance(data, dict) and "data" in data:
-        return _envelope("paged", data["data"], data, data.get("next_page_url", UNSAID))
+        return _envelope("paged", data["data"], data, data.get("next_page_url", UNSAID), kept)
     if isinstance(data, list):
-        return _envelope("flat", data, {}, None)
+        return _envelope("flat", data, {}, None, kept)
     raise UnusableAnswer(f"'data' is {_word(answer)} and no total says that there is nothing")
 
 
-def _envelope(dialect: str, data: object, paging: Mapping[str, Any], next_page: object) -> Envelope:
+def _kept(body: bytes, answer: Mapping[str, Any]) -> Answer:
+    data, frame, members = answer.get("data"), dict(answer), []
+    if isinstance(data, list):
+        members, frame["data"] = data, len(data)
+    elif isinstance(data, dict) and isinstance(data.get("data"), list):
+        members, frame["data"] = data["data"], {**data, "data": len(data["data"])}
+    return Answer(Digest.sha256_of(body), len(body), members, frame)
+
+
+def _envelope(dialect: str, data: object, paging: Mapping[str, Any], next_page: object, body: Answer) -> Envelope:
     more = None if next_page is UNSAID else next_page is not None
     total, last_page = _count(paging.get("total")), _count(paging.get("last_page"))
     if total is None and paging.get("total") is not None:
         raise UnusableAnswer("the stated total is no count")
     if not data and total == 0:  # {}, null, [] or nothing at all, and the source says that this is right
-        return Envelope(dialect, (), 0, 0, last_page, more)
+        return Envelope(dialect, (), 0, 0, last_page, more, body)
     if not isinstance(data, list):
         raise UnusableAnswer(f"'data' holds {type(data).__name__} where a total of {total} rows is stated")
     if last_page is None and total is not None:
         last_page = -(-total // max(1, len(data)))
     rows = tuple(row for row in data if isinstance(row, dict))
-    return Envelope(dialect, rows, len(data) - len(rows), total, last_page, more)
+    return Envelope(dialect, rows, len(data) - len(rows), total, last_page, more, body)
 
 
 def _count(value: object) -> int | None:

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from archiver.model import BadRow, Call, Link, Recording, TransferFacts, Window
+from archiver.model import BadRow, Call, Digest, Link, Recording, TransferFacts, Window
 
 RowT = TypeVar("RowT", Recording, Call)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What was asked, but for the token."""
+
+    path: str
+    """Below the voice API's base URL."""
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it came, parsed once. Holds signed links: to be kept only with every one of them cut down."""
+
+    digest: Digest
+    """SHA-256 of the bytes received."""
+    size: int
+    members: Sequence[Any] = field(repr=False)
+    """The list of rows, with whatever else stands in it."""
+    frame: Mapping[str, Any] = field(repr=False)
+    """Everything around that list, which is replaced by its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +45,12 @@ class Page(Generic[RowT]):
     """``flat``, ``paged`` or ``resource``."""
     total: int | None
     """Rows of the whole answer (of the wider span that was asked) as the source counts them; None where it does not."""
+    listing_pass: int
+    """From 1: the list is read again while it moves."""
+    again: bool
+    """True for the first page asked for once more at the end of a pass."""
+    query: Query
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)

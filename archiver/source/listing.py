@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic
 
 from archiver.model import BadRow, Call, Recording, Window
 from archiver.rules.agreement import MAX_PASSES, ListingPass
 from archiver.source.dialects import Envelope
-from archiver.source.interface import ListingOutcome, Page, RowT
+from archiver.source.interface import ListingOutcome, Page, Query, RowT
 
-FetchPage = Callable[[int], Awaitable[Envelope]]
+FetchPage = Callable[[Query], Awaitable[Envelope]]
 ReadRow = Callable[[Mapping[str, Any]], tuple[RowT | None, list[BadRow]]]
 
 
 class ReportListing(Generic[RowT]):
     """Implements the ``Listing`` port over anything that can fetch page N."""
 
-    def __init__(self, window: Window, fetch: FetchPage, read: ReadRow[RowT]) -> None:
+    def __init__(self, window: Window, asked: Query, fetch: FetchPage, read: ReadRow[RowT]) -> None:
         self._window = window
+        self._asked = asked
         self._fetch = fetch
         self._read: ReadRow[RowT] = read
         self._outcome: ListingOutcome | None = None
@@ -38,9 +40,13 @@ class ReportListing(Generic[RowT]):
         pages = 0
         for number in range(1, MAX_PASSES + 1):
             books = ListingPass()
-            async for page in self._one_pass(books):
+            async for page in self._one_pass(number, books):
                 yield page
-            head = await self._head_again(books)
+            head = None
+            if books.pages > 1:  # there were others to move while they were read
+                again = await self._fetch(self._page_query(1))
+                yield replace(self._page(number, 1, again), again=True)
+                head = [identity(row) for row in again.rows]
             pages += books.pages + (head is not None)
             seen |= books.seen
             trouble = books.trouble(head)
@@ -52,22 +58,20 @@ class ReportListing(Generic[RowT]):
                 return
             previous = books
 
-    async def _one_pass(self, books: ListingPass) -> AsyncGenerator[Page[RowT], None]:
+    async def _one_pass(self, listing_pass: int, books: ListingPass) -> AsyncGenerator[Page[RowT], None]:
         number = 1
         while books.wants_page(number):
-            envelope = await self._fetch(number)
+            envelope = await self._fetch(self._page_query(number))
             ids = [identity(row) for row in envelope.rows]
             books.add(ids, envelope.total, envelope.last_page, envelope.more)
-            yield self._page(number, envelope)
+            yield self._page(listing_pass, number, envelope)
             number += 1
 
-    async def _head_again(self, books: ListingPass) -> list[str] | None:
-        """The ids of the first page once more, where there were others to move while they were read."""
-        if books.pages < 2:
-            return None
-        return [identity(row) for row in (await self._fetch(1)).rows]
+    def _page_query(self, number: int) -> Query:
+        # Built by ourselves: the next links carry neither token nor filter, and may point at the other report.
+        return Query(self._asked.path, {**self._asked.parameters, "page": str(number)})
 
-    def _page(self, number: int, envelope: Envelope) -> Page[RowT]:
+    def _page(self, listing_pass: int, number: int, envelope: Envelope) -> Page[RowT]:
         rows: list[RowT] = []
         bad_rows = [
             BadRow(None, "the row is no object", {"page": number, "number": each}, lost=True)
@@ -80,7 +84,17 @@ class ReportListing(Generic[RowT]):
                 rows.append(row)
             if row is None or inside:
                 bad_rows.extend(problems)
-        return Page(number, tuple(rows), tuple(bad_rows), envelope.dialect, envelope.total)
+        return Page(
+            number,
+            tuple(rows),
+            tuple(bad_rows),
+            envelope.dialect,
+            envelope.total,
+            listing_pass=listing_pass,
+            again=False,
+            query=self._page_query(number),
+            answer=envelope.answer,
+        )
 
     def _read_row(self, raw: Mapping[str, Any], page: int, each: int) -> tuple[RowT | None, list[BadRow]]:
         try:

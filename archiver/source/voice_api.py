@@ -16,8 +16,8 @@ from archiver.rules.windows import asked_days
 from archiver.source.api_client import ApiClient
 from archiver.source.audio_origin import AudioOrigin
 from archiver.source.dialects import Envelope
-from archiver.source.interface import Account, AudioSink, FetchOutcome
-from archiver.source.listing import FetchPage, ReportListing
+from archiver.source.interface import Account, AudioSink, FetchOutcome, Query
+from archiver.source.listing import ReportListing
 from archiver.source.rows import read_call, read_recording
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -75,7 +75,9 @@ class VoiceApi:
         def read(raw: Mapping[str, Any]) -> tuple[Recording | None, list[Any]]:
             return read_recording(raw, self._zone)
 
-        return ReportListing(window, self._pages("voice/recordings", "datetime[r.created_at]", window), read)
+        return ReportListing(
+            window, self._asked("voice/recordings", "datetime[r.created_at]", window), self._fetch, read
+        )
 
     def calls(self, window: Window) -> ReportListing[Call]:
         """See ``Source.calls``."""
@@ -83,7 +85,7 @@ class VoiceApi:
         def read(raw: Mapping[str, Any]) -> tuple[Call | None, list[Any]]:
             return read_call(raw, self._zone)
 
-        return ReportListing(window, self._pages("voice/calls", "datetime[end_at]", window), read)
+        return ReportListing(window, self._asked("voice/calls", "datetime[end_at]", window), self._fetch, read)
 
     async def fetch(self, link: Link, sink: AudioSink) -> FetchOutcome:
         """See ``Source.fetch``."""
@@ -103,15 +105,12 @@ class VoiceApi:
         await self._api.aclose()
         await self._origin.aclose()
 
-    def _pages(self, path: str, filter_name: str, window: Window) -> FetchPage:
+    def _asked(self, path: str, filter_name: str, window: Window) -> Query:
         first, last = asked_days(window, self._zone)
-        asked = f"{english_date(first)} - {english_date(last)}"
+        return Query(path, {filter_name: f"{english_date(first)} - {english_date(last)}"})
 
-        async def fetch(number: int) -> Envelope:
-            # Built by ourselves: the next links carry neither token nor filter, and may point at the other report.
-            return await self._api.report(path, {filter_name: asked, "page": str(number)})
-
-        return fetch
+    async def _fetch(self, query: Query) -> Envelope:
+        return await self._api.report(query.path, query.parameters)
 
 
 def _trusting(ca_file: Path | None) -> ssl.SSLContext:

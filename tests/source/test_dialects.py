@@ -23,18 +23,23 @@ def read(answer: Any) -> Envelope:
     return unwrap(json.dumps(answer).encode())
 
 
+def facts(answer: Any) -> tuple[object, ...]:
+    found = read(answer)
+    return found.dialect, found.rows, found.not_rows, found.total, found.last_page, found.more
+
+
 def test_flat() -> None:
-    assert read({"status": "OK", "data": [ROW]}) == Envelope("flat", (ROW,), 0, None, None, False)
+    assert facts({"status": "OK", "data": [ROW]}) == ("flat", (ROW,), 0, None, None, False)
 
 
 def test_paged() -> None:
     answer = {"status": "OK", "data": {"current_page": 1, "data": [ROW], "last_page": 3, "total": 31}}
-    assert read(answer) == Envelope("paged", (ROW,), 0, 31, 3, None)
+    assert facts(answer) == ("paged", (ROW,), 0, 31, 3, None)
 
 
 def test_resource_is_not_taken_for_flat() -> None:
     answer = {"status": "OK", "data": [ROW], "links": {"next": None}, "meta": {"last_page": 2, "total": 16}}
-    assert read(answer) == Envelope("resource", (ROW,), 0, 16, 2, False)
+    assert facts(answer) == ("resource", (ROW,), 0, 16, 2, False)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_whether_a_next_page_is_named(answer: dict[str, Any], more: bool | None)
 
 def test_a_paginator_that_counts_nothing_states_neither_total_nor_last_page() -> None:
     answer = {"status": "OK", "data": {"current_page": 1, "data": [ROW], "next_page_url": "https://host/?page=2"}}
-    assert read(answer) == Envelope("paged", (ROW,), 0, None, None, True)
+    assert facts(answer) == ("paged", (ROW,), 0, None, None, True)
 
 
 @pytest.mark.parametrize("status", ["OK", "200", 200])

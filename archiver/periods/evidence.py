@@ -1,0 +1,159 @@
+"""What a listing was answered, page by page: digests as received, and the pages themselves with every link cut down.
+
+A page in the archive is a line that describes it (``page_line``), then its rows, a line each. The describing line says
+how many they are, and ``kept``: the SHA-256 over those lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyio.to_thread import run_sync
+
+from archiver.model import Call, Recording
+from archiver.periods.scratch_file import ScratchFile, Section, SectionWriter
+from archiver.source.interface import ListingOutcome, Page, Query
+from archiver.source.rows import redacted
+
+LIMIT = 256 * 2**20
+"""Compressed bytes of one listing: pages beyond are stated with their digests and not kept."""
+PAGES_STATED = 10_000
+"""Pages that a statement lists; the archive describes all that are in it."""
+OFF_LOOP = 50
+"""Rows of a page from which it is written in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A listing that has agreed, with its evidence."""
+
+    query: Query
+    """Without the page."""
+    dialects: tuple[str, ...]
+    passes: int
+    """The last one agreed."""
+    pages: int
+    kept: int
+    """Of these in the archive."""
+    rows: int
+    """In all pages of all passes."""
+    unique: int
+    """Distinct ids in the span that was asked, a day wider than the window on both sides."""
+    totals: tuple[int | None, int | None]
+    """As the first and the last page stated them."""
+    stated: tuple[dict[str, Any], ...]
+    """The describing lines, up to ``PAGES_STATED`` of them, without what surrounds the rows."""
+    archive: Section
+
+    def to_json(self, archive: Mapping[str, Any] | None) -> dict[str, Any]:
+        """As a statement has it; ``archive``: how it refers to the kept pages."""
+        return {
+            "query": {"path": self.query.path, "parameters": dict(self.query.parameters)},
+            "dialects": list(self.dialects),
+            "total": {"before": self.totals[0], "after": self.totals[1]},
+            "unique": self.unique,
+            "passes": self.passes,
+            "agreed_pass": self.passes,
+            "rows": self.rows,
+            "pages": {"count": self.pages, "kept": self.kept, "stated": list(self.stated)},
+            "archive": archive,
+        }
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Keeps the pages of one listing."""
+
+    file: ScratchFile
+    limit: int = LIMIT
+    listed: Listed | None = None
+    """What it came to; None before the end."""
+    _writer: SectionWriter = field(init=False)
+    _query: Query | None = None
+    _dialects: list[str] = field(default_factory=list)
+    _stated: list[dict[str, Any]] = field(default_factory=list)
+    _pages: int = 0
+    _kept: int = 0
+    _rows: int = 0
+    _totals: list[int | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._writer = self.file.begin()
+
+    async def add(self, page: Page[Recording] | Page[Call]) -> None:
+        """Keep a page. Raises SpoolFull."""
+        if len(page.answer.members) < OFF_LOOP:
+            self._add(page)
+        else:
+            await run_sync(self._add, page)
+
+    async def end(self, outcome: ListingOutcome) -> None:
+        """The listing has agreed: ``listed`` is its evidence. Raises SpoolFull."""
+        if self._query is None:
+            raise ValueError("a listing without a page")
+        archive = self.file.keep(await run_sync(self._writer.end))
+        self.listed = Listed(
+            query=self._query,
+            dialects=tuple(self._dialects),
+            passes=outcome.passes,
+            pages=self._pages,
+            kept=self._kept,
+            rows=self._rows,
+            unique=outcome.unique,
+            totals=(self._totals[0], self._totals[-1]),
+            stated=tuple(self._stated),
+            archive=archive,
+        )
+
+    def _add(self, page: Page[Recording] | Page[Call]) -> None:
+        if self._query is None:
+            parameters = {name: value for name, value in page.query.parameters.items() if name != "page"}
+            self._query = Query(page.query.path, parameters)
+        self._pages += 1
+        self._rows += len(page.answer.members)
+        self._totals = [*self._totals[:1], page.total]
+        self._dialects += [page.dialect] if page.dialect not in self._dialects else []
+        described = _described(page)
+        if self._writer.written < self.limit:
+            self._kept += 1
+            described["kept"] = _kept_digest(page)
+            self._writer.line(_line({**described, "answer": redacted(dict(page.answer.frame))}))
+            for line in _row_lines(page):
+                self._writer.line(line)
+        if len(self._stated) < PAGES_STATED:
+            self._stated.append(described)
+
+
+def _described(page: Page[Recording] | Page[Call]) -> dict[str, Any]:
+    return {
+        "pass": page.listing_pass,
+        "page": page.number,
+        "again": page.again,
+        "dialect": page.dialect,
+        "total": page.total,
+        "rows": len(page.answer.members),
+        "received": page.answer.digest.hex,
+        "size": page.answer.size,
+        "kept": None,
+    }
+
+
+def _kept_digest(page: Page[Recording] | Page[Call]) -> str:
+    """Taken before the rows are written, since the describing line comes first."""
+    hashed = hashlib.sha256()
+    for line in _row_lines(page):
+        hashed.update(line)
+    return hashed.hexdigest()
+
+
+def _row_lines(page: Page[Recording] | Page[Call]) -> Iterator[bytes]:
+    return (_line(redacted(member)) for member in page.answer.members)
+
+
+def _line(value: Any) -> bytes:
+    """ASCII: a lone surrogate stays the escape that it came as."""
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
