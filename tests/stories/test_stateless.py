@@ -111,7 +111,7 @@ def test_a_decision_is_saved_like_a_run(
     assert status["states"] == {"archived": 39, "discovered": 1}, "what the audit found is known elsewhere"
 
 
-@pytest.mark.parametrize("how", ["truncated", "never sealed", "damaged"])
+@pytest.mark.parametrize("how", ["truncated", "never sealed", "damaged", "another one"])
 def test_a_snapshot_that_is_not_whole_is_passed_over(
     how: str, world: World, operator: NewOperator, directory: Directory, tmp_path: Path
 ) -> None:
@@ -122,6 +122,8 @@ def test_a_snapshot_that_is_not_whole_is_passed_over(
     data = newest.read_bytes()
     if how == "never sealed":
         newest.with_name(newest.name.replace(".db.gz", ".json")).unlink()
+    elif how == "another one":
+        newest.write_bytes((directory.root / snapshots(directory)[0]).read_bytes())
     else:
         newest.write_bytes(data[: len(data) // 2] if how == "truncated" else data[:-9] + bytes(9))
     third = job(someone, tmp_path, "third").runs(days=False)
