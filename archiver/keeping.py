@@ -151,6 +151,9 @@ class KeepingStore(Store):
     async def check(self) -> Sequence[Check]:
         return await self._store.check()
 
+    async def check_locks(self) -> Sequence[Check]:
+        return await self._store.check_locks()
+
     async def versions(self, key: str) -> Sequence[Version]:
         return await self._store.versions(key)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
-from archiver.errors import ArchiverError, ExitCode, first_of
+from archiver.errors import ArchiverError, ExitCode, UsageInvalid, first_of
+from archiver.rules.permissions import Role
 
 if TYPE_CHECKING:
     from archiver.config import Config
@@ -24,13 +25,39 @@ LEAST_FREE = 512 * 2**20
 
 
 @click.command()
+@click.option(
+    "--policy",
+    type=click.Choice([role.value for role in Role]),
+    help="Print the IAM policy with what this role needs of the bucket, and no more; check nothing.",
+)
 @click.pass_obj
-def doctor(console: Console) -> ExitCode:
-    """Check token, clock, listing, destination, scratch space and manifest. Each ✗ comes with its remedy."""
+def doctor(console: Console, policy: str | None) -> ExitCode:
+    """Check token, clock, listing, destination, scratch space and manifest. Each ✗ comes with its remedy.
+
+    With a retention policy the bucket has to prove that it enforces it: a probe is locked for a minute.
+    """
     import anyio
 
     loaded = console.load_config()
+    if policy is not None:
+        console.data(_policy(loaded.config, Role(policy)))
+        return ExitCode.COMPLETE
     return anyio.run(examine, console, loaded.config)
+
+
+def _policy(config: Config, role: Role) -> str:
+    import json
+
+    from archiver.config import BucketTarget
+    from archiver.rules.permissions import policy
+
+    destination, target = config.destination, config.destination.target
+    if not isinstance(target, BucketTarget):
+        raise UsageInvalid("a directory has no IAM policy", "its owner and mode say who may write")
+    encryption = destination.encryption or ""
+    key = encryption.removeprefix("aws:kms:") if encryption.startswith("aws:kms:") else None
+    said = policy(role, target.bucket, target.prefix, kms_key=key, snapshots=config.manifest.snapshot)
+    return json.dumps(said, indent=2)
 
 
 async def examine(console: Console, config: Config) -> ExitCode:
@@ -95,9 +122,13 @@ async def destination_checks(config: Config) -> AsyncIterator[tuple[Check, ExitC
     async with store_of(config) as store:
         for check in await store.check():
             yield check, ExitCode.DESTINATION
+        if config.retention.classes:
+            for check in await store.check_locks():
+                yield check, ExitCode.DESTINATION
     if config.second_destination.url is not None:
         async with second_store_of(config) as store:
-            for check in await store.check():
+            found = [*await store.check(), *(await store.check_locks() if config.retention.classes else ())]
+            for check in found:
                 yield replace(check, name=f"second {check.name}"), ExitCode.INCOMPLETE
 
 

@@ -114,6 +114,10 @@ class DirectoryStore:
         async for stored in self.list(prefix):
             yield KeyHistory(stored.key, stored)
 
+    async def check_locks(self) -> Sequence[Check]:
+        fact = "weaker: a directory cannot lock; only this program keeps to a retention, and to a hold"
+        return [Check("retention", True, fact)]
+
     async def versions(self, key: str) -> Sequence[Version]:
         checked_key(key)
         size = await self._in_thread(partial(self._size, key))

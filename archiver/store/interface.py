@@ -101,6 +101,9 @@ class Locks(Protocol):
     def enforces(self) -> bool:
         """True if the store itself refuses deletion; False if only this program does. doctor proves it."""
 
+    async def check_locks(self) -> Sequence[Check]:
+        """Pre-flight: does the store do what ``enforces`` claims? Leaves a probe that is locked for a minute."""
+
     async def versions(self, key: str) -> Sequence[Version]:
         """Every version of this very key, the newest first; none if it was never there."""
 

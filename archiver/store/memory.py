@@ -93,6 +93,9 @@ class MemoryStore:
         async for stored in self.list(prefix):
             yield KeyHistory(stored.key, stored)
 
+    async def check_locks(self) -> Sequence[Check]:
+        return [Check("retention", True, "weaker: memory cannot lock; only this program keeps to a retention")]
+
     async def versions(self, key: str) -> Sequence[Version]:
         return [Version(None, len(self.objects[key]))] if checked_key(key) in self.objects else []
 

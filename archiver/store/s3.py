@@ -57,6 +57,7 @@ from archiver.store.s3_errors import (
     translated,
 )
 from archiver.store.s3_headers import Placing, protection_in, put_headers
+from archiver.store.s3_lock_doctor import LockDoctor
 from archiver.store.s3_locks import NO_LOCK_HINT, NOT_HELD_HINT, ObjectLocks
 from archiver.store.s3_put import Puts
 from archiver.store.s3_versions import VersionPages, folded
@@ -166,6 +167,12 @@ class S3Store:
         if pages.refused:
             async for stored in self.list(prefix):
                 yield KeyHistory(stored.key, stored, None)
+
+    async def check_locks(self) -> Sequence[Check]:
+        key = f"{self._prefix}doctor/probe-{secrets.token_hex(8)}"
+        return await self._in_thread(
+            "check", lambda client: list(LockDoctor(client, self._bucket, key, self._placing).checks())
+        )
 
     async def versions(self, key: str) -> Sequence[Version]:
         return await self._with_locks(f"list the versions of {key}", key, lambda locks: locks.versions(key))

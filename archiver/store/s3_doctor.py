@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from archiver.store.interface import Check
 from archiver.store.s3_errors import BUSY, DENIED, REFUSED, code_of, status_of
 from archiver.store.s3_headers import Placing, arguments
+from archiver.store.s3_lock_doctor import LockDoctor
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -27,13 +28,14 @@ class Doctor:
         self._bucket = bucket
         self._key = key
         self._wrong_key = f"{key}-wrong-checksum"
+        self._owner = LockDoctor(client, bucket, key, placing).owner
         self._options = arguments(placing.headers())
         self._data = secrets.token_bytes(64)
 
     def checks(self) -> list[Check]:
         """All findings. What was put is removed again, if that is allowed, however the checks end."""
         self._client.head_bucket(Bucket=self._bucket)
-        found = [Check("bucket", True, f"{self._bucket} answers")]
+        found = [Check("bucket", True, f"{self._bucket} answers"), *self._owner()]
         self._put(self._key, self._data, self._data)
         try:
             found += [self._create_only(), self._read_back(), self._checksum(), self._as_configured()]
