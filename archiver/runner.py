@@ -63,6 +63,8 @@ class Run:
     """One run, from its first window to its summary. Use once."""
 
     plan: Plan
+    summary: Summary
+    """To be filled in; a new one."""
     source: Source
     store: Store
     manifest: Manifest
@@ -76,7 +78,6 @@ class Run:
     """None: call logs are not archived."""
     copier: Copier | None = None
     """None: there is no second destination."""
-    summary: Summary = field(init=False)
     fatal: ArchiverError | None = None
     """What ended the run early for all recordings: credentials, destination, manifest."""
     _queue: DeadlineQueue = field(init=False)
@@ -90,7 +91,6 @@ class Run:
     _done: int = 0
 
     def __post_init__(self) -> None:
-        self.summary = Summary(self.plan.run_id)
         self._queue = DeadlineQueue(self.clock, self.plan.concurrency)
         self._refresher = Refresher(self.source, self._queue, self._leave)
         calls = None
@@ -192,7 +192,7 @@ class Run:
 
     def _end_early(self, error: ArchiverError) -> None:
         self.fatal = self.fatal or error
-        self.summary.fatal = self.fatal.exit_code
+        self.summary.ended_early = self.fatal.exit_code
         self._queue.stop()
         self._listing.cancel()
 

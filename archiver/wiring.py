@@ -24,7 +24,7 @@ from archiver.clock import Clock, SystemClock
 from archiver.config import Auth, BucketTarget, Config, DirectoryTarget, Place
 from archiver.copying import Copier
 from archiver.custody import Custody
-from archiver.errors import ArchiverError, ExitCode, ManifestUnusable, UsageInvalid
+from archiver.errors import ManifestUnusable, UsageInvalid
 from archiver.keeping import Keeper, KeepingStore
 from archiver.manifest import sqlite
 from archiver.manifest.interface import Manifest
@@ -32,6 +32,7 @@ from archiver.manifest.runlock import RunLock
 from archiver.manifest.sql import SqlManifest
 from archiver.matters import read_orders
 from archiver.model import Window
+from archiver.noting import ending_early, noted
 from archiver.periods.scratch_file import ScratchFile
 from archiver.pipeline import Pipeline
 from archiver.rehearsal import Rehearsal
@@ -67,34 +68,6 @@ class Request:
     budget: Budget = field(default_factory=Budget)
     days: Sequence[date] = ()
     """These UTC days and no others, if there are any."""
-
-
-@dataclass(slots=True)
-class Noted:
-    """What the manifest will keep of a run; for what is done in it to fill in."""
-
-    run_id: str
-    exit_code: ExitCode = ExitCode.BUG
-    tells: Callable[[], Mapping[str, Any]] = dict
-    """Its last words, asked for at its end."""
-
-
-@asynccontextmanager
-async def noted(manifest: Manifest, clock: Clock, run_id: str) -> AsyncIterator[Noted]:
-    """Holds the manifest, and notes a run there from begin to end, whatever ends it.
-
-    An ArchiverError brings its own exit code. Raises ManifestLocked.
-    """
-    await manifest.begin_run(run_id, clock.now())
-    note = Noted(run_id)
-    try:
-        yield note
-    except ArchiverError as error:
-        note.exit_code = error.exit_code
-        raise
-    finally:
-        with anyio.CancelScope(shield=True):
-            await manifest.end_run(run_id, clock.now(), note.exit_code, note.tells())
 
 
 @asynccontextmanager
@@ -283,7 +256,9 @@ async def run(
         if afterwards is not None:
             stack.push_async_callback(_shielded, afterwards, manifest)
         note = await stack.enter_async_context(noted(manifest, clock, new_run_id(clock)))
-        note.tells = Summary(note.run_id).to_json
+        summary = Summary(note.run_id)
+        note.tells = summary.to_json
+        stack.enter_context(ending_early(summary))
         reporter.event("begun", run_id=note.run_id)
         async with store_of(config) as bare, source_of(config, clock) as source, spool_of(config) as spool:
             await bare.sweep()
@@ -301,13 +276,13 @@ async def run(
                 timezone=str(config.source.zone),
             )
             scratch, log = stack.enter_context(ScratchFile(config.limits.spool_dir)), call_log_of(config, store)
-            work = Run(plan, source, store, manifest, pipeline, clock, reporter, request.budget, scratch, log)
+            budget = request.budget
+            work = Run(plan, summary, source, store, manifest, pipeline, clock, reporter, budget, scratch, log)
             if config.second_destination.url is not None:
                 second = await stack.enter_async_context(second_store_of(config))
                 copies, at_once = manifest.copies, plan.concurrency
-                work.copier = Copier(bare, second, copies, clock, reporter, work.summary, spool.directory, at_once)
-            note.tells = work.summary.to_json
-            summary = await work.execute(alongside)
+                work.copier = Copier(bare, second, copies, clock, reporter, summary, spool.directory, at_once)
+            await work.execute(alongside)
             if (
                 await read_orders(bare) != keeper.orders
             ):  # given while it ran: what it has archived since obeys them too

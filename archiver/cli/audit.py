@@ -79,9 +79,10 @@ async def perform(config: Config, order: Order, teller: Teller) -> Audit:
     """One audit under the manifest's lock, noted there from begin to end."""
     from archiver.audit import Audit
     from archiver.clock import SystemClock
+    from archiver.noting import noted
     from archiver.periods.verification import Verification
     from archiver.reseal import Resealer
-    from archiver.wiring import SOFTWARE, manifest_of, new_audit_id, noted, second_store_of, store_of
+    from archiver.wiring import SOFTWARE, manifest_of, new_audit_id, second_store_of, store_of
 
     clock = SystemClock()
     async with (

@@ -73,8 +73,9 @@ async def _carry_out(console: Console, config: Config, path: Path) -> dict[str, 
     from archiver.clock import SystemClock
     from archiver.disposal import certificate as certify
     from archiver.disposing import disposal_of, file_disposal, new_disposal_id
+    from archiver.noting import noted
     from archiver.rules.disposal import refusal
-    from archiver.wiring import SOFTWARE, manifest_of, noted, store_of
+    from archiver.wiring import SOFTWARE, manifest_of, store_of
 
     clock, plan = SystemClock(), _read_plan(path)
     async with (

@@ -69,8 +69,9 @@ def _tell(console: Console, kind: str, findings: Findings, words: str) -> ExitCo
 
 async def _rebuild(config: Config) -> Findings:
     from archiver.clock import SystemClock
+    from archiver.noting import noted
     from archiver.rebuild import rebuild as rebuild_from
-    from archiver.wiring import keeper_of, manifest_of, new_rebuild_id, noted, store_of
+    from archiver.wiring import keeper_of, manifest_of, new_rebuild_id, store_of
 
     clock = SystemClock()
     async with (

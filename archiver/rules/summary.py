@@ -81,8 +81,8 @@ class Summary:
     """Days that could have been closed, if their statement could have been written."""
     bugs: int = 0
     """Recordings that met an unexpected error."""
-    fatal: ExitCode | None = None
-    """What ended the run early: CREDENTIALS, DESTINATION, …"""
+    ended_early: ExitCode | None = None
+    """Of the error that ended the run early, before its first listing or later: CREDENTIALS, DESTINATION, …"""
     stopped: str = ""
     """``budget``, ``SIGINT``, ``SIGTERM``, or nothing."""
 
@@ -122,15 +122,15 @@ class Summary:
         }
         codes = {code for code, reason in applies.items() if reason}
         codes |= {ExitCode[self.stopped]} if self.stopped in SIGNALS else set()
-        codes |= {self.fatal} if self.fatal is not None else set()
+        codes |= {self.ended_early} if self.ended_early is not None else set()
         codes |= {ExitCode.INCOMPLETE} if self.pending and not at_budget else set()
         return first_of(codes)
 
     def to_json(self) -> dict[str, Any]:
-        """The ``summary`` object of ``archiver run --json``."""
+        """The ``summary`` object of ``archiver run --json``; ``complete`` where the exit code is COMPLETE alone."""
         counts = asdict(self)
         head = {"type": "summary", "run_id": counts.pop("run_id"), "windows": counts.pop("windows")}
         seconds = round(counts.pop("seconds"), 3)
-        counts.pop("fatal")  # the exit code tells it, and the error that is printed
+        counts.pop("ended_early")  # the exit code tells it, and the error that is printed
         complete = self.exit_code is ExitCode.COMPLETE
         return {**head, "listed": self.listed, **counts, "seconds": seconds, "complete": complete}

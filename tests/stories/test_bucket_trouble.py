@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,7 @@ def test_missing_bucket(world: World, operator: NewOperator, new_bucket: Callabl
     result = someone.runs(destination=missing)
     assert result.exit_code == 10
     assert "no-such-bucket-anywhere" in result.stderr
+    assert told_of_the_last_run(someone) == (10, False)
     assert someone.types("doctor", destination=missing).exit_code == 10
     assert bucket.objects() == {}
 
@@ -66,6 +70,7 @@ def test_a_directory_that_cannot_be_made(world: World, operator: NewOperator, tm
     result = someone.runs()
     assert result.exit_code == 10
     assert "Traceback" not in result.stderr
+    assert told_of_the_last_run(someone) == (10, False)
 
 
 def test_doctor_finds_everything_in_order(world: World, operator: NewOperator, destination: Destination) -> None:
@@ -124,3 +129,10 @@ def test_backup(world: World, operator: NewOperator, directory: Directory, tmp_p
     restored.home.mkdir()
     target.rename(restored.manifest)
     assert restored.runs().summary["already_archived"] == 6
+
+
+def told_of_the_last_run(someone: Operator) -> tuple[int, bool]:
+    """Exit code and completeness, as the manifest keeps them."""
+    with closing(sqlite3.connect(someone.manifest)) as database:
+        code, summary = database.execute("select exit_code, summary from runs order by started_at desc").fetchone()
+    return code, json.loads(summary)["complete"]
