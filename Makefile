@@ -6,12 +6,15 @@ STAMP  := $(VENV)/.installed
 PACKAGES := python3 python3-venv make
 S3_VENV := .venv-s3
 S3_STAMP := $(S3_VENV)/.installed
+TOOLS_VENV := .venv-tools
+TOOLS_STAMP := $(TOOLS_VENV)/.installed
 CORPUS_STAMP := $(VENV)/.installed-corpus
 BENCH_STAMP := $(VENV)/.installed-bench
 RIG_PACKAGES := nginx-light aria2 curl wget
 SEED ?= 1
 SECONDS ?= 600
 MOMENTS ?= 1000
+POINTS ?= 60
 SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
@@ -83,11 +86,24 @@ rig:
 	command -v nginx >/dev/null
 
 .PHONY: crash soak
-crash: $(STAMP) ## SIGKILL at every step and at MOMENTS=1000 random moments, recovery, independent check (SEED=1)
-	@$(BIN)/python -m tests.faults crash --moments $(MOMENTS) --seed $(SEED)
+crash: $(STAMP) ## SIGKILL at every step and at MOMENTS=1000 random moments, POINTS=60 failing system calls, independent check (SEED=1)
+	@$(BIN)/python -m tests.faults crash --moments $(MOMENTS) --points $(POINTS) --seed $(SEED)
 
 soak: $(STAMP) ## SCHEDULES=5000 of a bad network before API, audio and bucket (SEED=1)
 	@$(BIN)/python -m tests.faults soak --schedules $(SCHEDULES) --seed $(SEED)
+
+# Tools for looking at the project, in an environment of their own: what they need is no business of the program's.
+.PHONY: mutants audit-deps sbom
+mutants: $(TOOLS_STAMP) ## mutation testing of lifecycle, verdict, keys and redaction: killed and survived, as JSON
+	@$(TOOLS_VENV)/bin/mutmut run --max-children 2 >mutants.log 2>&1 || { tail -n 20 mutants.log >&2; exit 1; }
+	@$(TOOLS_VENV)/bin/mutmut export-cicd-stats >/dev/null && cat mutants/mutmut-cicd-stats.json && echo
+
+audit-deps: $(TOOLS_STAMP) ## known vulnerabilities of what is locked (asks pypi.org)
+	@$(TOOLS_VENV)/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
+
+sbom: $(TOOLS_STAMP) ## dist/sbom.json: what is locked, as CycloneDX
+	@mkdir -p dist
+	@$(TOOLS_VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json
 
 bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 256 MiB: peak memory
 	@$(BIN)/python -m benchmarks.runs memory
@@ -143,4 +159,10 @@ $(S3_STAMP): tests/s3/requirements.txt | python
 
 $(BENCH_STAMP): $(STAMP)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[bench]'
+	@touch $@
+
+$(TOOLS_STAMP): pyproject.toml | python
+	@test -x $(TOOLS_VENV)/bin/python || $(PYTHON) -m venv $(TOOLS_VENV)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(TOOLS_VENV)/bin/python -m pip install --quiet --quiet --no-input \
+	  'mutmut==3.8.1' 'pip-audit>=2.10' 'cyclonedx-bom>=7' -e '.[dev]'
 	@touch $@

@@ -18,7 +18,7 @@ from typing import Any
 
 from archiver.sandbox import World
 from tests.audio.fuzz import fuzz as fuzz_audio
-from tests.faults import crash
+from tests.faults import crash, syscalls
 from tests.faults.documents import fuzz_documents
 from tests.faults.lab import AWS
 from tests.faults.schedules import endure, station
@@ -42,15 +42,30 @@ def crash_sweep(asked: argparse.Namespace, home: Path) -> Told:
             destination = ("directory", "s3")[number % 2]
             with crash.lab_for(destination, home / f"random-{number}", server, asked.seed + number, 120) as lab:
                 crash.kill_at_random(lab, moments, asked.seed + number, sweep)
+    calls = failing_calls(asked, home)
+    sweep.violations += calls.pop("violations")
     return {
         "cases": sweep.cases,
         "kills_at_steps": at_steps,
         "of_these_in_recovery": sweep.kills_in_recovery,
         "random_moments": asked.moments,
         "random_kills": sweep.kills - at_steps,
+        **calls,
         "not_fired": sweep.not_fired,
         "violations": sweep.violations,
     }
+
+
+def failing_calls(asked: argparse.Namespace, home: Path) -> dict[str, Any]:
+    """So many points at which a system call fails; a turn that a run does not come to counts as not fired."""
+    if not syscalls.works():
+        return {"failing_calls": "not run: strace is missing or may not trace", "violations": []}
+    fired, violations = 0, []
+    for number, point in enumerate(syscalls.points(asked.points, asked.seed)):
+        happened, found = syscalls.suffer(point, home / f"call-{number}")
+        fired += happened
+        violations += [f"{point}: {each}" for each in found]
+    return {"failing_calls": asked.points, "failing_calls_fired": fired, "violations": violations}
 
 
 def soak(asked: argparse.Namespace, home: Path) -> Told:
@@ -94,6 +109,7 @@ def main() -> int:
     parser.add_argument("attack", choices=ATTACKS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--moments", type=int, default=1000)
+    parser.add_argument("--points", type=int, default=60)
     parser.add_argument("--schedules", type=int, default=5000)
     parser.add_argument("--documents", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=600)
