@@ -99,7 +99,7 @@ mutants: $(TOOLS_STAMP) ## mutation testing of lifecycle, verdict, keys and reda
 	@$(TOOLS_VENV)/bin/mutmut export-cicd-stats >/dev/null && cat mutants/mutmut-cicd-stats.json && echo
 
 audit-deps: $(TOOLS_STAMP) ## known vulnerabilities of what is locked (asks pypi.org)
-	@$(TOOLS_VENV)/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
+	@$(TOOLS_VENV)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 sbom: $(TOOLS_STAMP) ## dist/sbom.json: what is locked, as CycloneDX
 	@mkdir -p dist
