@@ -155,7 +155,7 @@ class Year:
             self.ledger.note("late")
         due = [recording for day, recording in self._later if day <= today]
         self._later = [(day, recording) for day, recording in self._later if day > today]
-        if made and rng.random() < 0.01:
+        if made and rng.random() < 0.003:
             hopeless = made[0].evolve(faults=(NoAudioYet(),))
             made[0] = hopeless
             self.ledger.without_audio.add(hopeless.id)
