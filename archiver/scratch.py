@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -26,6 +27,7 @@ from types import TracebackType
 from typing import Self
 
 PREFIX = "archiver-"
+NAME = re.compile(rf"{PREFIX}[0-9a-f]{{16}}")
 LOCK_NAME = "lock"
 
 
@@ -173,7 +175,12 @@ def _remove(path: Path) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
-    """A real directory of this user: the parent may be a shared /tmp, where names are free for all."""
+    """A real directory of this user, named as none but we name them: the parent may be a shared /tmp.
+
+    There somebody's ``archiver-demo`` or ``archiver-backup`` may lie, without a lock, and be worth a lot.
+    """
+    if not NAME.fullmatch(path.name):
+        return False
     try:
         found = path.lstat()
     except OSError:

@@ -124,10 +124,26 @@ def test_what_is_not_a_scratch_directory_stays(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archiver-link", "archiver-notes", "elsewhere", "other"]
 
 
+def test_a_directory_that_is_only_named_alike_is_nobodys_scratch(tmp_path: Path) -> None:
+    """As ``archiver-demo`` in a /tmp where the archiver spools: no process holds it, and it is not ours to remove."""
+    for name in (
+        "archiver-demo",
+        "archiver-0123456789abcde",
+        "archiver-0123456789abcdef0",
+        "archiver-0123456789ABCDEF",
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recording.mp3").write_bytes(b"the only copy")
+    with ScratchDirectory(tmp_path) as scratch:
+        assert scratch.sweep() == []
+        assert scratch.abandoned() == []
+    assert len(list(tmp_path.glob("*/recording.mp3"))) == 4
+
+
 def test_the_directory_of_another_user_stays(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make a directory of another user")
-    theirs = tmp_path / "archiver-theirs"
+    theirs = tmp_path / "archiver-fedcba9876543210"
     theirs.mkdir()
     os.chown(theirs, 12345, 12345)
     with ScratchDirectory(tmp_path):
@@ -139,7 +155,7 @@ def test_the_directory_of_another_user_stays(tmp_path: Path) -> None:
 def test_a_lock_file_that_is_a_trap_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("mine")
-    trap = tmp_path / "archiver-trap"
+    trap = tmp_path / "archiver-00000000000000ff"
     trap.mkdir()
     (trap / "lock").symlink_to(target)
     with ScratchDirectory(tmp_path):

@@ -116,7 +116,7 @@ def main() -> int:
     asked = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="archiver-faults-") as home:
+    with tempfile.TemporaryDirectory(prefix="faults-") as home:
         told = ATTACKS[asked.attack](asked, Path(home))
     seconds = round(time.monotonic() - began, 1)
     sys.stdout.write(json.dumps({"attack": asked.attack, "seed": asked.seed, "seconds": seconds, **told}) + "\n")
