@@ -210,8 +210,10 @@ class Disposal:
         return self._rows.get(entry.recording_id, {})
 
 
-def certificate(plan: Plan, done: Done, ended: datetime, software: str) -> dict[str, Any]:
-    """What was done, for the file: JSON values, no personal data."""
+def certificate(
+    plan: Plan, done: Done, ended: datetime, software: str, untouched: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What was done, for the file: JSON values, no personal data. ``untouched``: places that may hold copies."""
     return {
         "schema_version": disposal.SCHEMA_VERSION,
         "type": "disposal certificate",
@@ -220,6 +222,7 @@ def certificate(plan: Plan, done: Done, ended: datetime, software: str) -> dict[
         "plan_made_at": plan.made_at.isoformat(),
         "ended_at": ended.isoformat(),
         "software": software,
+        "not_disposed_of": list(untouched),
         "disposed": [
             {
                 "recording_id": each.recording_id,

@@ -87,11 +87,17 @@ async def _carry_out(console: Console, config: Config, path: Path) -> dict[str, 
             raise UsageInvalid(f"{path} cannot be carried out: {reason}", "archiver dispose makes a new plan")
         work = await disposal_of(config, manifest, store, clock, note.run_id, console.event)
         done = await work.carry_out(plan)
-        said = certify(plan, done, clock.now(), SOFTWARE)
+        said = certify(plan, done, clock.now(), SOFTWARE, _copies(config))
         await file_disposal(store, plan, said)
         note.exit_code = _code(said)
         note.tells = lambda: {"type": "disposal", "disposed": len(done.disposed), "kept": len(done.kept)}
     return said
+
+
+def _copies(config: Config) -> list[str]:
+    """Where copies of what was deleted may lie, which no disposal touches."""
+    second = config.second_destination.url
+    return [] if second is None else [second]
 
 
 def _read_plan(path: Path) -> Plan:
@@ -117,6 +123,8 @@ def _tell(console: Console, said: dict[str, Any], path: Path) -> ExitCode:
     console.event("summary", **counts, plan=said["plan"], certificate=str(path))
     if not console.flags.json:
         console.data(f"{counts['disposed']} recordings deleted, {counts['kept']} kept; certificate: {path}, {beside}")
+        for place in said["not_disposed_of"]:
+            console.warn(f"copies in {place} were not deleted", "dispose of that destination by its own configuration")
         for each in said["kept"]:
             console.data(f"kept {each['recording_id']}: {each['reason']}")
     return _code(said)

@@ -41,9 +41,15 @@ def page(certificate: Mapping[str, Any]) -> str:
         f'<p><span class="big">{len(disposed)}</span> recordings were deleted for good: {objects} objects, in all their'
         f" versions. {len(kept)} of the plan were kept.</p><dl>{rows}</dl>"
         f"<h2>Deleted</h2>{_disposed(disposed)}<h2>Kept</h2>{_kept(kept)}"
+        f"{_elsewhere(certificate['not_disposed_of'])}"
         "<p>Of each deleted recording a tombstone stays in the destination, with the SHA-256 of what was deleted and"
         " no personal data.</p></body></html>\n"
     )
+
+
+def _elsewhere(places: Sequence[str]) -> str:
+    named = ", ".join(f"<code>{escape(place)}</code>" for place in places)
+    return f"<p><strong>Copies in {named} were not deleted by this disposal.</strong></p>" if places else ""
 
 
 def _disposed(disposed: list[Mapping[str, Any]]) -> str:
