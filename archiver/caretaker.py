@@ -6,14 +6,15 @@ by the next attempt, and every step may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 
 import anyio
 
 from archiver.amendments import Amender, Amendments
-from archiver.errors import ArchiverError, StoreFailed
+from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
 from archiver.keeping import Keeper, day_retention
 from archiver.manifest.interface import Entry, Manifest
 from archiver.model import Retention, Row
@@ -51,6 +52,8 @@ class Caretaker:
     amender: Amender
     tell: Callable[..., None]
     """Takes events as ``Reporter.event`` does."""
+    copies: Sequence[Store] = ()
+    """Second destinations: brought along, after the first. What fails there is to be tried again."""
 
     async def apply_holds(self, order: Order | None = None) -> Tally:
         """Let every recording be held by the matters that cover it, and by no other.
@@ -93,7 +96,7 @@ class Caretaker:
             held = entry.retention
             if held is not None and assignment.retention.joined(held) == held:
                 return False
-            held = await self._extend(await self._versions(entry), assignment.retention)
+            held = await self._extend(entry, assignment.retention)
             if held is None:
                 return False
             facts = {
@@ -137,27 +140,34 @@ class Caretaker:
         first, last = order.selector.first, order.selector.last
         return [day for day in days if (first is None or day >= first) and (last is None or day <= last)]
 
-    async def _versions(self, entry: Entry) -> list[tuple[str, str | None]]:
-        return [
-            (key, version.version_id)
-            for key in await keys_of(self.store, entry)
-            for version in await self.store.versions(key)
-            if not version.deletion
-        ]
+    async def _versions(self, entry: Entry) -> AsyncIterator[tuple[Store, str, str | None]]:
+        """Of everything that belongs to it, in the first place and then in the others."""
+        belongings = await keys_of(self.store, entry)
+        for store in (self.store, *self.copies):
+            with _a_copy(store) if store is not self.store else nullcontext():
+                for key in belongings:
+                    for version in await store.versions(key):
+                        if not version.deletion:
+                            yield store, key, version.version_id
 
     async def _set_hold(self, entry: Entry, *, on: bool) -> bool:
         """True if a version was not as it should be."""
         changed = False
-        for key, version_id in await self._versions(entry):
-            held = await self.store.protection(key, version_id)
-            if held is not None and held.legal_hold is not on:
-                changed |= await self.store.hold(key, version_id, on=on)
+        async for store, key, version_id in self._versions(entry):
+            with _a_copy(store) if store is not self.store else nullcontext():
+                held = await store.protection(key, version_id)
+                if held is not None and held.legal_hold is not on:
+                    changed |= await store.hold(key, version_id, on=on)
         return changed
 
-    async def _extend(self, versions: Sequence[tuple[str, str | None]], wanted: Retention) -> Retention | None:
+    async def _extend(self, entry: Entry, wanted: Retention) -> Retention | None:
         """What holds them all then: the least of them."""
-        held = [await self.store.extend(key, version_id, wanted) for key, version_id in versions]
-        return min((each for each in held if each is not None), key=lambda each: each.until, default=None)
+        found: list[Retention] = []
+        async for store, key, version_id in self._versions(entry):
+            with _a_copy(store) if store is not self.store else nullcontext():
+                held = await store.extend(key, version_id, wanted)
+                found += [held] if held is not None else []
+        return min(found, key=lambda each: each.until, default=None)
 
     async def _tell(self, entry: Entry, kind: Kind, facts: Mapping[str, object]) -> None:
         """An amendment beside the sidecar, unless the last one of its kind says so."""
@@ -188,6 +198,15 @@ class Caretaker:
                     tally.documents += 1
                 except ArchiverError as error:
                     tally.problems.append(f"{key}: {error.fact}")
+
+
+@contextmanager
+def _a_copy(store: Store) -> Iterator[None]:
+    """Trouble with a second destination concerns the recording at hand, whatever it is: the first goes on."""
+    try:
+        yield
+    except DestinationUnusable as error:
+        raise StoreFailed(f"its copy in {store.location}: {error.fact}", error.hint) from None
 
 
 async def keys_of(store: Store, entry: Entry) -> list[str]:

@@ -283,10 +283,10 @@ async def run(
                 copies, at_once = manifest.copies, plan.concurrency
                 work.copier = Copier(bare, second, copies, clock, reporter, summary, spool.directory, at_once)
             await work.execute(alongside)
-            if (
-                await read_orders(bare) != keeper.orders
-            ):  # given while it ran: what it has archived since obeys them too
-                await (await caretaker_of(config, manifest, bare, clock, reporter.event)).apply_holds()
+            if await read_orders(bare) != keeper.orders:
+                # Given while it ran: what it has archived since obeys them too.
+                async with caretaker_of(config, manifest, bare, clock, reporter.event) as caretaker:
+                    await caretaker.apply_holds()
         note.exit_code = summary.exit_code
         return Ended(summary, work.fatal, note.exit_code)
 
@@ -340,14 +340,19 @@ async def watermark(config: Config, manifest: SqlManifest, clock: Clock) -> date
     return windows.watermark(now, since, closed, await manifest.unsettled())
 
 
+@asynccontextmanager
 async def caretaker_of(
     config: Config, manifest: Manifest, store: Store, clock: Clock, tell: Callable[..., None]
-) -> Caretaker:
-    """Whoever brings what lies in the bucket under what holds it now."""
+) -> AsyncIterator[Caretaker]:
+    """Whoever brings what lies in the bucket, and its copies, under what holds it now."""
     keeper = await keeper_of(config, store, clock)
     keeping = KeepingStore(store, keeper, manifest)
     amender = Amender(keeping, clock, f"keeping-{new_run_id(clock)}", SOFTWARE)
-    return Caretaker(keeping, manifest, keeper, amender, tell)
+    async with AsyncExitStack() as stack:
+        copies: tuple[Store, ...] = ()
+        if config.second_destination.url is not None:
+            copies = (await stack.enter_async_context(second_store_of(config)),)
+        yield Caretaker(keeping, manifest, keeper, amender, tell, copies)
 
 
 def new_audit_id(clock: Clock) -> str:

@@ -142,8 +142,8 @@ async def _perform(console: Console, config: Config, order: Order) -> Tally:
         if order.action is Action.RELEASE and not await read_orders(store, order.matter):
             raise UsageInvalid(f"there is no matter {order.matter}", "archiver hold list names them")
         written = await write_order(store, order)
-        caretaker = await caretaker_of(config, manifest, store, SystemClock(), console.event)
-        return await caretaker.apply_holds(written)
+        async with caretaker_of(config, manifest, store, SystemClock(), console.event) as caretaker:
+            return await caretaker.apply_holds(written)
 
 
 async def _list(console: Console, config: Config, matter: str | None) -> None:

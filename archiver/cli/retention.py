@@ -46,6 +46,9 @@ async def _extend(console: Console, config: Config) -> Tally:
     from archiver.clock import SystemClock
     from archiver.wiring import caretaker_of, manifest_of, store_of
 
-    async with manifest_of(config, existing=True) as manifest, store_of(config) as store:
-        caretaker = await caretaker_of(config, manifest, store, SystemClock(), console.event)
+    async with (
+        manifest_of(config, existing=True) as manifest,
+        store_of(config) as store,
+        caretaker_of(config, manifest, store, SystemClock(), console.event) as caretaker,
+    ):
         return await caretaker.extend()

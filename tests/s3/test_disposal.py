@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from archiver.sandbox import World
 from tests.s3.conftest import LockingBucket
+from tests.s3.dying import dies
 from tests.stories.conftest import NewOperator
 from tests.stories.disposing import OVER, approve, certificate, lose_manifest, plan
-from tests.stories.operator import PROGRAM, Operator
+from tests.stories.operator import Operator
 
 
 @pytest.fixture
@@ -81,14 +78,8 @@ def test_a_disposal_that_was_killed_is_finished_by_the_same_plan(
     archived: Operator, bucket: LockingBucket, lost: bool
 ) -> None:
     path = plan(archived)
-    words = ["--config", str(archived.configure()), "dispose", "--approve", str(path)]
-    process = subprocess.Popen([*PROGRAM, *words], env=os.environ)
-    while process.poll() is None and len(everything(bucket)) > 13:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL, "it was done before the kill: give it more recordings"
-    assert 0 < len(everything(bucket)) < 24
+    dies(archived, "delete", 7, "dispose", "--approve", str(path))
+    assert len(everything(bucket)) == 24 - 7
     if lost:
         lose_manifest(archived)
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import time
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import ClientError
 
 from archiver.sandbox import World
 from tests.s3.conftest import LockingBucket
+from tests.s3.dying import dies
 from tests.stories.conftest import NewOperator
-from tests.stories.operator import PROGRAM, Operator, Result
+from tests.stories.operator import Operator, Result
 
 
 def held(bucket: LockingBucket) -> set[str]:
@@ -103,29 +100,18 @@ def test_an_adopted_recording_is_held_as_well(operator: NewOperator, bucket: Loc
 
 
 def test_a_hold_that_was_killed_is_finished_by_the_next(operator: NewOperator, bucket: LockingBucket) -> None:
-    world = World.generate(seed=4, recordings=40, days=1)
+    world = World.generate(seed=4, recordings=20, days=1)
     someone = operator(world, bucket)
     assert someone.runs().exit_code == 0
-    config = someone.configure()
-    words = ["hold", "add", "--matter", "case", "--reason", "a letter", "--all"]
-    process = subprocess.Popen([*PROGRAM, "--config", str(config), *words], env=os.environ)
-    while process.poll() is None and sum(_bits(bucket)) < 5:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert process.returncode == -signal.SIGKILL, "it was done before the kill: give it more recordings"
-    assert sum(_bits(bucket)) < 80
+    dies(someone, "hold", 9, "hold", "add", "--matter", "case", "--reason", "a letter", "--all")
+    bits = [each is not None and each.legal_hold for each in bucket.protections().values()]
+    assert 9 <= sum(bits) < len(bits)
 
     result = holds(someone, "add", "case", "--all")
     assert result.exit_code == 0, result.stderr
     assert held(bucket) == {each.id for each in world.recordings()}
     assert all(matters(bucket, each.id) == [["case"]] for each in world.recordings())
     assert len(bucket.versions("holds/")) == 1
-
-
-def _bits(bucket: LockingBucket) -> list[bool]:
-    found: list[Any] = [each for key, each in bucket.protections().items() if "amendment" not in key]
-    return [each is not None and each.legal_hold for each in found]
 
 
 def test_nothing_is_held_by_mistake(operator: NewOperator, bucket: LockingBucket) -> None:
@@ -146,3 +132,30 @@ def test_an_order_that_cannot_be_read_stops_the_run(operator: NewOperator, bucke
     assert result.exit_code == 3
     assert "must not be overlooked" in result.stderr
     assert bucket.versions("recordings/") == []
+
+
+def test_copies_in_a_second_destination_are_held_along(
+    operator: NewOperator, bucket: LockingBucket, new_locking_bucket: Callable[[], LockingBucket]
+) -> None:
+    world = World.generate(seed=7, recordings=3, days=1)
+    second, someone = new_locking_bucket(), operator(world, bucket)
+    someone.settings["second_destination"] = second.section
+    assert someone.runs().exit_code == 0
+    one = world.recordings()[0].id
+    away = {**second.section, "endpoint_url": "http://127.0.0.1:9"}
+    result = someone.types(
+        "hold", "add", "--matter", "m", "--reason", "r", "--id", one, second_destination=away
+    )  # the first does not wait for it
+    assert result.exit_code == 3
+    assert "its copy in" in result.stderr
+    assert held(bucket) == {one}
+    assert held(second) == set()
+
+    result = someone.types("hold", "add", "--matter", "m", "--reason", "r", "--id", one)
+    assert result.exit_code == 0, result.stderr
+    assert held(bucket) == held(second) == {one}
+    assert someone.types("retention", "apply", retention={"classes": {"usual": {"years": 7}}}).exit_code == 0
+    until = {protection.retention for key, protection in second.protections().items() if "amendment" not in key}
+    assert {each.until.year for each in until} == {2033}
+    assert someone.types("hold", "release", "--matter", "m", "--reason", "r").exit_code == 0
+    assert held(bucket) == held(second) == set()
