@@ -17,16 +17,12 @@ import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import anyio
-import boto3.session
-import botocore.session
-from anyio import from_thread
 from anyio.to_thread import run_sync
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
 from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
@@ -45,6 +41,7 @@ from archiver.store.interface import (
 from archiver.store.object_key import checked_key
 from archiver.store.s3_answers import is_md5_of, limited, taken, whole_digest
 from archiver.store.s3_body import NamedBody
+from archiver.store.s3_connection import ATTEMPTS, Connection, connect
 from archiver.store.s3_doctor import Doctor
 from archiver.store.s3_errors import (
     ABSENT,
@@ -59,7 +56,6 @@ from archiver.store.s3_errors import (
 from archiver.store.s3_headers import Placing, protection_in, put_headers
 from archiver.store.s3_lock_doctor import LockDoctor
 from archiver.store.s3_locks import NO_LOCK_HINT, NOT_HELD_HINT, ObjectLocks
-from archiver.store.s3_put import Puts
 from archiver.store.s3_versions import VersionPages, folded
 
 if TYPE_CHECKING:
@@ -69,9 +65,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_PUT_BYTES = 5 << 30
-ATTEMPTS = 5
-READ_TIMEOUT = 30
-"""Seconds without a byte from the store. A cancelled call ends with its attempt: after this long at most."""
 PAUSE = (0.1, 0.3)
 """Seconds before the second attempt, from and to; doubled each time."""
 
@@ -98,10 +91,8 @@ class S3Store:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._placing = placing or Placing()
-        self._connect = partial(
-            _connection, bucket, region, endpoint_url, profile, connections, self._placing.bucket_owner
-        )
-        self._connection: _Connection | None = None
+        self._connect = partial(connect, bucket, region, endpoint_url, profile, connections, self._placing.bucket_owner)
+        self._connection: Connection | None = None
         self._lock = threading.Lock()
         self._threads = anyio.CapacityLimiter(connections)
         self._reached = False
@@ -227,7 +218,7 @@ class S3Store:
         self._reached = True
         return result
 
-    def _connected(self) -> _Connection:
+    def _connected(self) -> Connection:
         with self._lock:
             if self._connection is None:
                 try:
@@ -343,60 +334,3 @@ class S3Store:
                 self._connection.client.close()
                 self._connection.puts.close()
                 self._connection = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """boto3 for what happens seldom, and the puts."""
-
-    client: S3Client
-    puts: Puts
-
-
-def _connection(
-    bucket: str,
-    region: str | None,
-    endpoint_url: str | None,
-    profile: str | None,
-    connections: int,
-    bucket_owner: str | None,
-) -> _Connection:
-    """Adds nothing to what we send: no trailing checksums, which some compatibles store as content."""
-    config = Config(
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        signature_version="s3v4",
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        max_pool_connections=connections,
-        connect_timeout=10,
-        read_timeout=READ_TIMEOUT,
-        tcp_keepalive=True,
-        s3={"addressing_style": "path"} if endpoint_url else None,
-    )
-    core = botocore.session.Session(profile=profile)
-    session = boto3.session.Session(botocore_session=core)
-    client = session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
-    if bucket_owner is not None:
-        client.meta.events.register("provide-client-params.s3", partial(_expect_owner, bucket_owner))
-    client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
-    client.meta.events.register("before-send.s3", _stop_if_cancelled)
-    return _Connection(client, Puts(client, core, bucket, connections))
-
-
-def _expect_owner(bucket_owner: str, params: dict[str, Any], model: Any, **_: object) -> None:
-    """Every request: the store refuses it (403) if the bucket belongs to another account."""
-    if "ExpectedBucketOwner" in model.input_shape.members:
-        params["ExpectedBucketOwner"] = bucket_owner
-
-
-def _follow_no_redirect(params: dict[str, Any], **_: object) -> None:
-    """Botocore asks HeadBucket where to go when it meets a redirect: where that is redirected too, for ever.
-
-    A plain http:// endpoint that sends everybody to https:// is such a place.
-    """
-    params["context"].setdefault("s3_redirect", {})["redirected"] = True
-
-
-def _stop_if_cancelled(**_: object) -> None:
-    """Between two attempts: a store that hangs must not hold up the end of a run for all of them."""
-    from_thread.check_cancelled()

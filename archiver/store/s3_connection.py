@@ -1,0 +1,78 @@
+"""Connections to an S3 store: boto3's client with our ways, and the puts beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import boto3.session
+import botocore.session
+from anyio import from_thread
+from botocore.config import Config
+
+from archiver.store.s3_put import Puts
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+ATTEMPTS = 5
+READ_TIMEOUT = 30
+"""Seconds without a byte from the store. A cancelled call ends with its attempt: after this long at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """boto3 for what happens seldom, and the puts."""
+
+    client: S3Client
+    puts: Puts
+
+
+def connect(
+    bucket: str,
+    region: str | None,
+    endpoint_url: str | None,
+    profile: str | None,
+    connections: int,
+    bucket_owner: str | None,
+) -> Connection:
+    """Adds nothing to what we send: no trailing checksums, which some compatibles store as content."""
+    config = Config(
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        signature_version="s3v4",
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        max_pool_connections=connections,
+        connect_timeout=10,
+        read_timeout=READ_TIMEOUT,
+        tcp_keepalive=True,
+        s3={"addressing_style": "path"} if endpoint_url else None,
+    )
+    core = botocore.session.Session(profile=profile)
+    session = boto3.session.Session(botocore_session=core)
+    client = session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+    if bucket_owner is not None:
+        client.meta.events.register("provide-client-params.s3", partial(_expect_owner, bucket_owner))
+    client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
+    client.meta.events.register("before-send.s3", _stop_if_cancelled)
+    return Connection(client, Puts(client, core, bucket, connections))
+
+
+def _expect_owner(bucket_owner: str, params: dict[str, Any], model: Any, **_: object) -> None:
+    """Every request: the store refuses it (403) if the bucket belongs to another account."""
+    if "ExpectedBucketOwner" in model.input_shape.members:
+        params["ExpectedBucketOwner"] = bucket_owner
+
+
+def _follow_no_redirect(params: dict[str, Any], **_: object) -> None:
+    """Botocore asks HeadBucket where to go when it meets a redirect: where that is redirected too, for ever.
+
+    A plain http:// endpoint that sends everybody to https:// is such a place.
+    """
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _stop_if_cancelled(**_: object) -> None:
+    """Between two attempts: a store that hangs must not hold up the end of a run for all of them."""
+    from_thread.check_cancelled()
