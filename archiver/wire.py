@@ -175,6 +175,8 @@ class _Exchange:
         self._status = 0
         self._headers: dict[str, str] = {}
         self._enough = False
+        self._ended = False
+        """True once the empty line after the headers has come."""
         self._raised: BaseException | None = None
         self._look_at = 0.0
         self._until = 0.0
@@ -194,6 +196,8 @@ class _Exchange:
                 raise WireFailed(self._trouble(handle, int(error.args[0]))) from None
         finally:
             handle.unsetopt(pycurl.XFERINFOFUNCTION)
+        if not self._ended:
+            raise WireFailed(Trouble.CUT)  # libcurl takes a head that breaks off for one without a body
         if self.head is None:
             self._head_is_complete()
 
@@ -229,6 +233,9 @@ class _Exchange:
         if line.startswith(b"HTTP/"):  # an interim answer (100 Continue) may have come before
             self._status = int(line.split(None, 2)[1])
             self._headers = {}
+            return
+        if not line.strip():
+            self._ended = self._status >= 200
             return
         name, colon, value = line.decode("latin-1").partition(":")
         if colon and self.head is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +21,9 @@ class BucketServer:
     requests: list[tuple[str, str]] = field(default_factory=list)
     """Method and path, in order of arrival."""
     held: str = ""
-    """Requests whose path ends so get no answer until this is empty again; nothing is held if it is."""
+    """Requests of which "METHOD path?query" matches this pattern get no answer until it is empty again."""
+    holding: list[str] = field(default_factory=list)
+    """Requests that were held, in order of arrival."""
 
     def __enter__(self) -> BucketServer:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -43,9 +46,13 @@ class BucketServer:
         app = DomainDispatcherApplication(create_backend_app)
 
         def remembering(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-            while self.held and environ["PATH_INFO"].endswith(self.held):
-                time.sleep(0.01)
+            method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+            self.requests.append((method, path))
+            asked = f"{method} {path}?{environ['QUERY_STRING']}"
+            if self.held and re.fullmatch(self.held, asked):
+                self.holding.append(asked)
+                while self.held:
+                    time.sleep(0.01)
             answer: Iterable[bytes] = app(environ, start_response)
             return answer
 
