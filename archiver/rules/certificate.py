@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -28,8 +29,8 @@ def page(certificate: Mapping[str, Any]) -> str:
     head = {
         "Destination": certificate["destination"],
         "Plan, as it was approved": certificate["plan"],
-        "Plan made": certificate["plan_made_at"],
-        "Carried out by": certificate["ended_at"],
+        "Plan made": _moment(certificate["plan_made_at"]),
+        "Carried out until": _moment(certificate["ended_at"]),
         "Software": certificate["software"],
     }
     rows = "".join(f"<dt>{escape(name)}</dt><dd><code>{escape(str(said))}</code></dd>" for name, said in head.items())
@@ -38,13 +39,17 @@ def page(certificate: Mapping[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Certificate of disposal</title><style>{_STYLE}</style></head><body>"
         "<h1>Certificate of disposal</h1>"
-        f'<p><span class="big">{len(disposed)}</span> recordings were deleted for good: {objects} objects, in all their'
-        f" versions. {len(kept)} of the plan were kept.</p><dl>{rows}</dl>"
+        f'<p><span class="big">{len(disposed)}</span> deleted for good, in all versions: {objects} objects.'
+        f" {len(kept)} kept of what the plan names.</p>"
+        f"{_elsewhere(certificate['not_disposed_of'])}<dl>{rows}</dl>"
         f"<h2>Deleted</h2>{_disposed(disposed)}<h2>Kept</h2>{_kept(kept)}"
-        f"{_elsewhere(certificate['not_disposed_of'])}"
         "<p>Of each deleted recording a tombstone stays in the destination, with the SHA-256 of what was deleted and"
         " no personal data.</p></body></html>\n"
     )
+
+
+def _moment(iso: str) -> str:
+    return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _elsewhere(places: Sequence[str]) -> str:
@@ -57,8 +62,8 @@ def _disposed(disposed: list[Mapping[str, Any]]) -> str:
         (
             f"<code>{escape(each['recording_id'])}</code>",
             escape(each["class"]),
-            escape(each["retain_until"]),
-            escape(each["disposed_at"]),
+            _moment(each["retain_until"]),
+            _moment(each["disposed_at"]),
             "<br>".join(f"<code>{escape(str(piece['sha256'] or piece['key']))}</code>" for piece in each["objects"]),
         )
         for each in disposed
