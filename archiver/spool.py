@@ -62,6 +62,11 @@ class FetchedAudio:
     sha512: Digest
     _content: bytearray | Path = field(repr=False)
 
+    @property
+    def taken(self) -> Digest | None:
+        """The SHA-256, of a body in memory; a file on the disk may be damaged since."""
+        return None if isinstance(self._content, Path) else self.sha256
+
     def open(self) -> BinaryIO:
         """A new stream at the first byte, over the very buffer or file that was received: nothing is copied."""
         if isinstance(self._content, Path):

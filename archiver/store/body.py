@@ -26,6 +26,10 @@ class Document:
         return BytesIO(self.content)
 
     @property
+    def taken(self) -> None:
+        """It is hashed when it is put."""
+
+    @property
     def digest(self) -> Digest:
         """SHA-256."""
         return Digest.sha256_of(self.content)
@@ -38,6 +42,10 @@ class FileBody:
     path: Path
     size: int
     """Bytes."""
+
+    @property
+    def taken(self) -> None:
+        """A file may have changed since."""
 
     def open(self) -> BinaryIO:
         """A new stream at the first byte."""

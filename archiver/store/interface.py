@@ -16,6 +16,10 @@ class Body(Protocol):
     def size(self) -> int:
         """Bytes."""
 
+    @property
+    def taken(self) -> Digest | None:
+        """The SHA-256 that was taken of these very bytes as they lie in memory; None where it has to be taken."""
+
     def open(self) -> BinaryIO:
         """A new binary stream at the first byte; the caller closes it."""
 

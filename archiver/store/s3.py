@@ -239,7 +239,7 @@ class S3Store:
         """One put; None if another writer was busy with the key and it has to be tried again."""
         try:
             with body.open() as stream:
-                named = NamedBody(stream, key, body.size, digest)
+                named = NamedBody(body, stream, key, digest)
                 answer = self._connected().puts.put(self._prefix + key, named, digest.hex, headers)
         except ClientError as error:
             self._reached = True
