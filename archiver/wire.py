@@ -224,9 +224,11 @@ class _Exchange:
         handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
 
     def _trouble(self, handle: pycurl.Curl, code: int) -> Trouble:
+        connected = handle.getinfo(pycurl.CONNECT_TIME) > 0
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            connected = handle.getinfo(pycurl.CONNECT_TIME) > 0
             return Trouble.STALLED if connected else Trouble.CONNECT_TIMEOUT
+        if code == pycurl.E_UNSUPPORTED_PROTOCOL and connected:
+            return Trouble.BROKE  # the server speaks none, not the URL
         return _TROUBLES.get(code, Trouble.BROKE)
 
     def _on_header(self, line: bytes) -> None:

@@ -7,10 +7,13 @@ client does; the client ``bare sockets`` shows how much it can take. ``rclone se
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from pathlib import Path
 
 import trustme
 
+import archiver
 from archiver.sandbox import World
 
 BUCKET = "bucket"
@@ -128,6 +132,9 @@ class Rig:
 @contextmanager
 def running(rclone: str | None) -> Iterator[Rig]:
     """Start everything; RuntimeError with the server's own words where one does not start."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end with us
+    # As installing does: a checkout may be told to keep no byte code, and would compile itself at every start.
+    compileall.compile_dir(Path(archiver.__file__).parent, quiet=1)
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if nginx is None:
         raise RuntimeError("nginx is not installed: apt-get install nginx-light")

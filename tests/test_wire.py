@@ -1,0 +1,168 @@
+"""HTTP over libcurl, against servers that say exactly what a test wants them to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+import trustme
+from anyio.to_thread import run_sync
+
+from archiver.wire import Asking, Head, Trouble, Wire, WireFailed
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@contextmanager
+def server(*answers: bytes, hold: bool = False) -> Iterator[str]:
+    """Says one answer per connection, after the request's head; with ``hold`` it never closes what it has answered."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = threading.Event()
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    while b"\r\n\r\n" not in connection.recv(65536):
+                        continue
+                    connection.sendall(answer)
+                    if hold:
+                        ended.wait(30)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/a"
+        finally:
+            ended.set()
+
+
+async def exchange(asking: Asking, ca_file: Path | None = None) -> tuple[Head, bytes]:
+    wire, body = Wire(2, ca_file), bytearray()
+
+    def take(_: Head, chunk: bytes | memoryview) -> bool:
+        body.extend(chunk)
+        return True
+
+    try:
+        return await run_sync(wire.exchange, asking, take), bytes(body)
+    finally:
+        wire.close()
+
+
+async def trouble(asking: Asking, ca_file: Path | None = None) -> Trouble:
+    with pytest.raises(WireFailed) as caught:
+        await exchange(asking, ca_file)
+    assert "127.0.0.1" not in str(caught.value)
+    return caught.value.trouble
+
+
+async def test_the_last_head_counts_and_repeated_headers_are_joined() -> None:
+    said = (
+        b"HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\nx-a: 2\r\nContent-Encoding: gzip\r\n\r\nok"
+    )
+    with server(said) as url:
+        head, body = await exchange(Asking("GET", url, {}))
+    assert (head.status, head.length, body) == (200, 2, b"ok"), "nothing is decoded"
+    assert head.headers["x-a"] == "1, 2"
+    assert "x-early" not in head.headers
+
+
+async def test_nothing_is_followed() -> None:
+    with server(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/b\r\nContent-Length: 0\r\n\r\n") as url:
+        head, _ = await exchange(Asking("GET", url, {}))
+    assert head.status == 302
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut", Trouble.CUT),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ncut", Trouble.CUT),
+        (b"", Trouble.CUT),
+        (b"no HTTP at all", Trouble.BROKE),
+    ],
+)
+async def test_what_is_not_whole_is_no_answer(said: bytes, found: Trouble) -> None:
+    with server(said) as url:
+        assert await trouble(Asking("GET", url, {})) is found
+
+
+async def test_an_exchange_has_its_time() -> None:
+    with server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nslow", hold=True) as url:
+        assert await trouble(Asking("GET", url, {}, seconds=lambda _: 0.3)) is Trouble.TOO_LONG
+    with server(b"HTTP/1.1 200", hold=True) as url:
+        assert await trouble(Asking("GET", url, {}, head_seconds=0.3)) is Trouble.TOO_LONG
+
+
+async def test_a_cancelled_exchange_ends_soon() -> None:
+    with server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nslow", hold=True) as url:
+        begun = time.monotonic()
+        with anyio.move_on_after(0.2) as scope:
+            await exchange(Asking("GET", url, {}))
+        assert scope.cancelled_caught
+        assert time.monotonic() - begun < 15, "the server would have kept it for 30 s"
+
+
+async def test_what_takes_the_body_may_have_enough_of_it_or_fail() -> None:
+    wire = Wire(2)
+
+    def fails(_: Head, __: bytes | memoryview) -> bool:
+        raise LookupError
+
+    takes: list[Callable[[Head, bytes | memoryview], bool]] = [lambda _, __: False, fails]
+    with server(*[b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore"] * 2) as url:
+        head = await run_sync(wire.exchange, Asking("GET", url, {}), takes[0])
+        assert head.status == 200
+        with pytest.raises(LookupError):
+            await run_sync(partial(wire.exchange, Asking("GET", url, {}), takes[1]))
+    wire.close()
+
+
+async def test_an_address_stands_for_the_host_and_for_nothing_else() -> None:
+    with server(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
+        named = url.replace("127.0.0.1", "nowhere.invalid")
+        head, _ = await exchange(Asking("GET", named, {}, address="127.0.0.1"))
+    assert head.status == 200
+    assert await trouble(Asking("GET", "http://127.0.0.1:1/", {})) is Trouble.UNREACHABLE
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://127.0.0.1/", "https://a b/", "https://x\ny/", "ü"])
+async def test_what_is_no_web_address_is_refused(url: str) -> None:
+    assert await trouble(Asking("GET", url, {})) in (Trouble.MALFORMED, Trouble.UNREACHABLE)
+
+
+async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+    import ssl
+
+    ours, theirs = trustme.CA(), trustme.CA()
+    ours.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            speaking = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            with speaking, suppress(OSError):  # of which ssl's are
+                speaking.do_handshake()
+                speaking.recv(1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        asking = Asking("GET", f"https://127.0.0.1:{listener.getsockname()[1]}/", {})
+        assert await trouble(asking, tmp_path / "ca.pem") is Trouble.UNTRUSTED
+        thread.join(10)
