@@ -30,6 +30,10 @@ class Section:
     digest: Digest
     """SHA-256."""
 
+    @property
+    def taken(self) -> None:
+        """A file may have changed since."""
+
     def open(self) -> BinaryIO:
         """A new stream at the first byte."""
         return BufferedReader(_SectionStream(self))
