@@ -27,7 +27,6 @@ PROBES = "doctor"
 NOT_COPIED = frozenset({SNAPSHOTS, PROBES})
 """What is no part of the archive: it stays where it is."""
 _SNAPSHOT = re.compile(rf"{SNAPSHOTS}/snapshot-([0-9]{{8}})\.(?:db\.gz|json)")
-PERIODS = "periods"
 _PERIOD_DOCUMENT = re.compile(rf"{PERIODS}/dt=([0-9-]{{10}})/(?:statement|amendment-([0-9]{{4,9}}))\.json")
 CALL_PART = re.compile(r"(?:calls|calls-parquet)/dt=([0-9-]{10})/part-([0-9]{4,9})\.(?:ndjson\.gz|parquet)")
 """A part of a day's call log, or its Parquet copy."""
@@ -36,7 +35,7 @@ TOMBSTONES = "tombstones"
 DISPOSALS = "disposals"
 MATTER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _ORDER = re.compile(rf"{HOLDS}/({MATTER.pattern})/order-([0-9]{{4,9}})\.json")
-DAY_AREAS = (CALLS, CALL_COPIES, "periods", "reconciliations")
+DAY_AREAS = (CALLS, CALL_COPIES, PERIODS)
 """Of documents that speak of a whole day."""
 _DAY_DOCUMENT = re.compile(rf"(?:{'|'.join(DAY_AREAS)})/dt=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/.+")
 _AMENDMENT = re.compile(
