@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -87,6 +88,8 @@ class _Commands(click.Group):
         """Run the command line ``args`` (default: the process's) and exit with its code."""
         console = Console()
         extra = {**extra, "obj": console, "standalone_mode": False}
+        if sys.stderr is None:  # started with descriptor 2 closed: talk goes nowhere, the work matters more
+            sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # until the process ends
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a file name need not fit the terminal's encoding
                 stream.reconfigure(errors="backslashreplace")

@@ -88,7 +88,7 @@ class Teller:
         words = "dry run: " if fields["dry_run"] else ""
         self._console.data(f"{words}{fields['recordings']} recordings{part} audited: {found or 'nothing found'}")
         how = "bytes read" if fields["deep"] else "digests compared"
-        sample = "" if fields["sample"] == 1 else f" (a sample of {fields['sample']:.4g}, seed {fields['seed']})"
+        sample = "" if fields["sample"] == 1 else f" (a sample of {fields['sample'] * 100:.4g}%, seed {fields['seed']})"
         self._console.data(f"{how} of {fields['read']}{sample}, {fields['objects']} objects listed, {fields['run_id']}")
         if fields["drifted"] or fields["unsealed"] or fields["corrupted"]:
             again = f"{fields['drifted']} to be fetched again, {fields['unsealed']} to be sealed again"

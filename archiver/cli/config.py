@@ -26,8 +26,14 @@ def validate(console: Console) -> None:
 
     Reads the file, the environment and the token file; asks no network: archiver doctor does.
     """
-    loaded = console.load_config()
-    console.event("config", valid=True, path=loaded.path, warnings=loaded.warnings)
+    from archiver.errors import ConfigInvalid
+
+    try:
+        loaded = console.load_config()
+    except ConfigInvalid as error:
+        console.event("config", valid=False, problems=error.problems)
+        raise
+    console.event("config", valid=True, path=loaded.path, warnings=loaded.warnings, problems=[])
     console.say(f"{loaded.path or 'environment'}: the configuration is valid")
 
 

@@ -182,6 +182,8 @@ class Console:
         return stream.isatty() and self.environ.get("TERM") != "dumb"
 
     def _to_stdout(self, text: str) -> None:
+        if sys.stdout is None:  # started with descriptor 1 closed: >&-
+            raise OutputClosed("it is closed")
         try:
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()

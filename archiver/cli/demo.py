@@ -35,8 +35,21 @@ manifest:
 
 @click.command()
 @click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where to; must be empty.")
-@click.option("--recordings", type=click.IntRange(4, 10_000), default=25, show_default=True, metavar="N")
-@click.option("--dialect", type=click.Choice(("flat", "paged", "resource")), default="paged", show_default=True)
+@click.option(
+    "--recordings",
+    type=click.IntRange(4, 10_000),
+    metavar="N",
+    default=25,
+    show_default=True,
+    help="How many it holds.",
+)
+@click.option(
+    "--dialect",
+    type=click.Choice(("flat", "paged", "resource")),
+    default="paged",
+    show_default=True,
+    help="Shape of the API's answers.",
+)
 @click.option("--keep-serving", is_flag=True, help="Leave the provider running until Ctrl-C, to try commands against.")
 @click.pass_obj
 def demo(console: Console, directory: Path | None, recordings: int, dialect: str, keep_serving: bool) -> ExitCode:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -63,16 +63,21 @@ def _policy(config: Config, role: Role) -> str:
 async def examine(console: Console, config: Config) -> ExitCode:
     """Run every check, also after one has failed; the first exit code of the contract's order that applies."""
     codes: set[ExitCode] = set()
+    passed = failed = 0
     for look in (source_checks, destination_checks, machine_checks, manifest_checks):
         try:
-            async for check, code in look(config):
-                tell(console, check)
-                codes.update(() if check.passed else (code,))
+            async with aclosing(look(config)) as found:
+                async for check, code in found:
+                    tell(console, check)
+                    passed, failed = passed + check.passed, failed + (not check.passed)
+                    codes.update(() if check.passed else (code,))
         except ArchiverError as error:
             from archiver.store.interface import Check
 
             tell(console, Check(look.__name__.removesuffix("_checks"), False, error.fact, error.hint))
             codes.add(error.exit_code)
+            failed += 1
+    console.event("summary", passed=passed, failed=failed)
     return first_of(codes)
 
 
@@ -87,7 +92,7 @@ def tell(console: Console, check: Check) -> None:
         console.data(f"    {check.remedy}")
 
 
-async def source_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]:
+async def source_checks(config: Config) -> AsyncGenerator[tuple[Check, ExitCode]]:
     """Token, clock, and one page of today's listing."""
     from archiver.clock import SystemClock
     from archiver.model import Window
@@ -115,7 +120,7 @@ async def source_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]
         yield Check("listing", True, f"answers in the {page.dialect} dialect{total}"), ExitCode.INCOMPLETE
 
 
-async def destination_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]:
+async def destination_checks(config: Config) -> AsyncGenerator[tuple[Check, ExitCode]]:
     """What the store says of itself, and the second one, if there is one."""
     from archiver.wiring import second_store_of, store_of
 
@@ -132,7 +137,7 @@ async def destination_checks(config: Config) -> AsyncIterator[tuple[Check, ExitC
                 yield replace(check, name=f"second {check.name}"), ExitCode.INCOMPLETE
 
 
-async def machine_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]:
+async def machine_checks(config: Config) -> AsyncGenerator[tuple[Check, ExitCode]]:
     """Scratch space."""
     from archiver.store.interface import Check
     from archiver.wiring import spool_of
@@ -144,7 +149,7 @@ async def machine_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]
         yield Check("scratch", free >= LEAST_FREE, words, remedy), ExitCode.INCOMPLETE
 
 
-async def manifest_checks(config: Config) -> AsyncIterator[tuple[Check, ExitCode]]:
+async def manifest_checks(config: Config) -> AsyncGenerator[tuple[Check, ExitCode]]:
     """Does it open, and what is at risk by it?"""
     from archiver.clock import SystemClock
     from archiver.rules.windows import lost_at

@@ -47,7 +47,8 @@ def explain(console: Console, error: BaseException) -> int:
 def _usage(console: Console, error: click.ClickException) -> int:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "archiver"
-    fact = error.format_message().rstrip(".")
+    close = getattr(error, "possibilities", None)  # of an option or a command that does not exist
+    fact = f"{error.message.rstrip('.')} (did you mean {close[0]}?)" if close else error.format_message().rstrip(".")
     console.error(fact[:1].lower() + fact[1:], f"{command} --help", exit_code=ExitCode.USAGE)
     return ExitCode.USAGE
 

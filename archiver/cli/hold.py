@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.parameters import Day, in_order
 from archiver.errors import ExitCode, UsageInvalid
 
 if TYPE_CHECKING:
@@ -32,10 +34,22 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--matter", required=True, metavar="M", help="Its name: letters, digits, dots, hyphens."),
             click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the order, for ever."),
             click.option("--id", "ids", metavar="ID", multiple=True, help="This recording; may be repeated."),
-            click.option("--number", "numbers", metavar="NUMBER", multiple=True, help="Of a party; * and ? allowed."),
-            click.option("--agent", "agents", metavar="AGENT", multiple=True, help="agent_id or agent of the row."),
-            click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First UTC day."),
-            click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Last UTC day, included."),
+            click.option(
+                "--number",
+                "numbers",
+                metavar="NUMBER",
+                multiple=True,
+                help="Of a party; * and ? allowed; may be repeated.",
+            ),
+            click.option(
+                "--agent",
+                "agents",
+                metavar="AGENT",
+                multiple=True,
+                help="agent_id or agent of the row; may be repeated.",
+            ),
+            click.option("--from", "first", type=Day(), metavar="DATE", help="First UTC day."),
+            click.option("--to", "last", type=Day(), metavar="DATE", help="Last UTC day, included."),
             click.option("--query", metavar="FIELD=VALUE", multiple=True, help="Field of the row; may be repeated."),
         )
     ):
@@ -86,13 +100,14 @@ def _selector(
     ids: tuple[str, ...],
     numbers: tuple[str, ...],
     agents: tuple[str, ...],
-    first: Any,
-    last: Any,
+    first: date | None,
+    last: date | None,
     query: tuple[str, ...],
 ) -> Selector:
     from archiver.rules.hold import Selector
     from archiver.rules.retention import Condition
 
+    in_order(first, last)
     wanted: dict[str, tuple[str, ...]] = {}
     for each in query:
         name, equals, value = each.partition("=")
@@ -101,7 +116,7 @@ def _selector(
         wanted[name] = (*wanted.get(name, ()), value)
     digits = tuple(number.lstrip("+") for number in numbers)
     conditions = tuple(Condition(name, values) for name, values in wanted.items())
-    return Selector(ids, digits, agents, first and first.date(), last and last.date(), conditions)
+    return Selector(ids, digits, agents, first, last, conditions)
 
 
 def _order(console: Console, matter: str, reason: str, action: Action, selector: Selector) -> ExitCode:
@@ -155,6 +170,8 @@ async def _list(console: Console, config: Config, matter: str | None) -> None:
     held: Counter[str] = Counter()
     async with store_of(config) as store:
         orders = await read_orders(store, matter)
+    if matter is not None and not orders:
+        raise UsageInvalid(f"there is no matter {matter}", "archiver hold list names them")
     async with manifest_of(config, read_only=True) as manifest:
         for day in await manifest.days():
             async for entry, _ in manifest.kept(day):
@@ -164,7 +181,11 @@ async def _list(console: Console, config: Config, matter: str | None) -> None:
         console.event("order", **fields, at=order.at.isoformat())
         if not console.flags.json:
             console.data(f"{order.matter} {order.number}: {order.action}, {order.at:%Y-%m-%d %H:%M}Z: {order.reason}")
-    for name in sorted({order.matter for order in orders}):
+    names = sorted({order.matter for order in orders})
+    for name in names:
         console.event("matter", matter=name, recordings=held[name])
         if not console.flags.json:
             console.data(f"{name} holds {held[name]} recordings")
+    console.event("summary", matters=len(names), orders=len(orders))
+    if not orders:
+        console.say("no matter holds anything")

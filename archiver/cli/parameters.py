@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from archiver.errors import UsageInvalid
+
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2200, 1, 1)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -29,6 +31,12 @@ class Day(click.ParamType[date]):
         if not FIRST_DAY <= day <= LAST_DAY:
             self.fail(f"{value} is not a day on which anything was recorded", param, ctx)
         return day
+
+
+def in_order(first: date | None, last: date | None) -> None:
+    """UsageInvalid if ``--to`` is before ``--from``."""
+    if first is not None and last is not None and last < first:
+        raise UsageInvalid(f"--to {last} is before --from {first}", "both days are included; swap them?")
 
 
 class Duration(click.ParamType[float]):

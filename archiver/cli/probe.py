@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 MAPPED_FROM = 16 * 2**20
 """Bytes from which a file is mapped instead of read."""
-NOT_AUDIO = (".vcon.json", ".part", ".tmp")
-"""Endings of files in an archive that are no recordings."""
+NOT_AUDIO = re.compile(r".*\.(?:vcon\.json|amendment-[0-9]{4,9}\.json|part|tmp)")
+"""What lies beside the recordings of an archive: sidecars, amendments, unfinished files."""
 COLOURS = {"verified": "green", "consistent": "green", "suspect": "yellow", "rejected": "red"}
 LEVELS = ("transport", "structure", "full")
 
@@ -97,7 +97,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             if (
                 found.is_file()
                 and not any(part.startswith(".") for part in below)
-                and not found.name.endswith(NOT_AUDIO)
+                and not NOT_AUDIO.fullmatch(found.name)
             ):
                 yield found
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.parameters import Day
+from archiver.cli.parameters import Day, in_order
 from archiver.cli.spreadsheet import csv_lines
 from archiver.errors import ExitCode, UsageInvalid
 
@@ -34,8 +34,8 @@ HEAD = (
 
 
 @click.command()
-@click.option("--from", "first", type=Day(), metavar="DATE", help="First UTC day; default: six days before --to.")
-@click.option("--to", "last", type=Day(), metavar="DATE", help="Last UTC day, included; default: today.")
+@click.option("--from", "first", type=Day(), metavar="DATE", help="First UTC day. Default: six days before --to.")
+@click.option("--to", "last", type=Day(), metavar="DATE", help="Last UTC day, included. Default: today.")
 @click.option("--csv", "csv_file", metavar="FILE", help="Write every finding as CSV; - is stdout. Holds phone numbers.")
 @click.option(
     "--expect",
@@ -70,13 +70,12 @@ def reconcile(
     from archiver.clock import SystemClock
 
     require_extra()
+    in_order(first, last)
     if csv_file == "-" and console.flags.json:
         raise UsageInvalid("--json and --csv - both write to stdout", "give --csv a file")
     loaded, clock = console.load_config(), SystemClock()
     last = last or max(clock.now().date(), first or date.min)
     first = first or last - timedelta(days=DAYS - 1)
-    if first > last:
-        raise UsageInvalid(f"--from {first} is after --to {last}")
     policy = policy_of(expected, loaded.config)
     days = anyio.run(gather, loaded.config, clock, Order(first, last, policy, dry_run))
     if csv_file is not None:

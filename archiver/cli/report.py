@@ -24,7 +24,14 @@ DAYS = 92
 @click.command()
 @click.option("--run", "run_id", metavar="ID", help="Tell of this run. Default: the last one that ended.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page to FILE.")
-@click.option("--days", type=click.IntRange(1, 400), default=DAYS, show_default=True, help="Days shown one by one.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 400),
+    metavar="N",
+    default=DAYS,
+    show_default=True,
+    help="Days shown one by one.",
+)
 @click.pass_obj
 def report(console: Console, run_id: str | None, html: Path | None, days: int) -> None:
     """How complete the archive is, its exceptions with their reasons, and what is at risk.

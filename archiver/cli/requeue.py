@@ -34,6 +34,7 @@ def requeue(console: Console, states: tuple[str, ...], ids: tuple[str, ...], rea
     done = anyio.run(bring_back, loaded.config, states or STATES, ids, reason)
     for recording_id in done:
         console.event("requeued", recording_id=recording_id)
+    console.event("summary", requeued=len(done))
     untouched = [recording_id for recording_id in ids if recording_id not in done]
     if untouched:
         raise UsageInvalid(

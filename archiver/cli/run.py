@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.parameters import Day, Duration, Size
+from archiver.cli.parameters import Day, Duration, Size, in_order
 from archiver.errors import ExitCode, UsageInvalid
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def run(
     from archiver.wiring import Request
 
     request = Request(first, last, Budget(limit, max_bytes, max_duration))
-    if first is not None and last is not None and last < first:
-        raise UsageInvalid(f"--to {last} is before --from {first}", "both days are included; swap them?")
+    in_order(first, last)
     if dry_run and profiled:
         raise UsageInvalid("--profile measures a real run", "leave --dry-run out")
     watcher = Watcher(console)
@@ -153,6 +152,8 @@ def tell(console: Console, summary: Summary, left_because: Mapping[str, int], *,
     if summary.calls_listed or summary.calls_archived:
         wanted = f"{summary.calls_pending} would be archived" if dry_run else f"{summary.calls_archived} new or changed"
         console.data(f"{summary.calls_listed} calls listed: {wanted}")
+    if summary.stopped == "budget":
+        console.data("stopped at its budget: what was done is done, the next run goes on")
     for words in troubles(summary):
         console.data(words)
     for reason, count in sorted(left_because.items(), key=lambda each: -each[1])[:REASONS]:

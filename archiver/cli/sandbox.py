@@ -31,7 +31,9 @@ manifest:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the API. Default: a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", default=0, help="Port of the API. Default: a free one."
+)
 @click.option(
     "--dialect",
     type=click.Choice(["flat", "paged", "resource"]),
@@ -39,8 +41,17 @@ manifest:
     show_default=True,
     help="Shape of the API's answers.",
 )
-@click.option("--recordings", type=click.IntRange(0, 1_000_000), default=25, show_default=True, metavar="N")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same recordings.")
+@click.option(
+    "--recordings",
+    type=click.IntRange(0, 1_000_000),
+    metavar="N",
+    default=25,
+    show_default=True,
+    help="How many it holds.",
+)
+@click.option(
+    "--seed", type=int, metavar="N", default=1, show_default=True, help="The same seed makes the same recordings."
+)
 @click.pass_obj
 def sandbox(console: Console, port: int, dialect: Dialect, recordings: int, seed: int) -> ExitCode:
     """Serve a whole provider on loopback until Ctrl-C: API, presigned links, real MP3 audio.

@@ -324,7 +324,7 @@ class DirectoryStore:
             usage = shutil.disk_usage(self._root)
         kept = isinstance(created, Created) and isinstance(again, AlreadyThere) and isinstance(refused, Conflict)
         return [
-            Check("directory", True, f"{self._root} is writable, {usage.free >> 20} MiB free"),
+            Check("directory", True, f"{self._root} is writable, {usage.free / 2**30:.1f} GiB free"),
             Check(
                 "create-only", kept, "a second put did not replace the first" if kept else "a put replaced an object"
             ),

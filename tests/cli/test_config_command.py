@@ -38,6 +38,15 @@ def test_problems_begin_their_lines_so_that_editors_can_jump(invoke: Invoke, usa
     ]
 
 
+def test_problems_are_data_for_who_asks_for_json(invoke: Invoke, usable: Path) -> None:
+    assert json.loads(invoke("config", "validate", "--json").stdout)["problems"] == []
+    usable.write_text(usable.read_text() + "limits:\n  concurency: 3\n")
+    result = invoke("config", "validate", "--json")
+    assert result.exit_code == 78
+    problem = "archiver.yaml:7:3: limits.concurency: unknown key (did you mean concurrency?)"
+    assert json.loads(result.stdout) == {"type": "config", "valid": False, "problems": [problem]}
+
+
 def test_the_file_may_be_named_on_either_side_and_by_the_environment(invoke: Invoke, usable: Path) -> None:
     usable.rename("other.yaml")
     for args in ("-c other.yaml config validate", "config validate --config other.yaml"):

@@ -56,6 +56,7 @@ def test_directories_are_searched(invoke: Invoke, call: Path, tmp_path: Path) ->
     (tmp_path / "dt=2026-09-22").mkdir()
     (tmp_path / "dt=2026-09-22" / "cut.mp3").write_bytes(WHOLE[:9000])
     (tmp_path / "dt=2026-09-22" / "cut.vcon.json").write_text("{}")
+    (tmp_path / "dt=2026-09-22" / "cut.amendment-0001.json").write_text("{}")
     (tmp_path / ".hidden").write_bytes(b"")
     done = invoke("probe", str(tmp_path))
     assert done.exit_code == 4

@@ -217,6 +217,11 @@ def test_an_operating_system_error_says_what_the_system_said(invoke: Invoke, pre
         ("prob", "no such command 'prob' (did you mean probe?)"),
         ("--color maybe probe", "'maybe' is not one of"),
         ("config validate extra", "unexpected extra argument"),
+        ("config shw", "no such command 'shw' (did you mean show?)"),
+        ("run --limt 3", "no such option '--limt' (did you mean --limit?)"),
+        ("run --from yesterday", "'yesterday' is not a day: write it as 2026-09-22"),
+        ("hold add --matter m --reason r --to 22.9.2026", "'22.9.2026' is not a day: write it as 2026-09-22"),
+        ("hold add --matter m --reason r --from 2026-11-03 --to 2026-11-01", "--to 2026-11-01 is before --from"),
     ],
 )
 def test_usage_errors_exit_2_and_point_to_help(invoke: Invoke, pretend: Pretend, args: str, words: str) -> None:
@@ -224,7 +229,7 @@ def test_usage_errors_exit_2_and_point_to_help(invoke: Invoke, pretend: Pretend,
     result = invoke(*args.split())
     assert result.exit_code == 2
     assert words in result.stderr
-    assert "--help" in result.stderr
+    assert "\nhint: " in result.stderr
     assert result.stdout == ""
 
 
@@ -256,6 +261,28 @@ def test_stderr_may_be_closed_or_full() -> None:
                 [*ARCHIVER, "-c", "/nowhere", "config", "validate"], stdout=full, stderr=full, check=False
             )
         assert done.returncode == 78
+
+
+@pytest.mark.parametrize("closed", [[1], [2], [1, 2]])
+def test_a_standard_stream_may_not_even_be_open(closed: list[int]) -> None:
+    shut = " ".join(f"{number}>&-" for number in closed)
+    done = subprocess.run(
+        ["bash", "-c", f"{ARCHIVER[0]} config schema {shut}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (1 if 1 in closed else 0)
+    assert done.stderr == ("error: stdout cannot be written: it is closed\n" if closed == [1] else "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_value_of_a_flag_has_a_name_that_people_use(invoke: Invoke, name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    leaves = list(command.commands.values()) if isinstance(command, click.Group) else [command]
+    for leaf in filter(None, leaves):
+        told = [param.get_help_record(click.Context(leaf)) for param in leaf.params if isinstance(param, click.Option)]
+        for flag, words in filter(None, told):
+            assert words, flag
+            assert "INTEGER" not in flag, flag
+            assert "%" not in flag, flag
 
 
 def test_a_file_name_need_not_fit_the_encoding(tmp_path: Path) -> None:

@@ -445,7 +445,7 @@ def test_words_for_people(world: World, operator: NewOperator, directory: Direct
     told = someone.types("audit", "--sample", "50%", "--seed", "s").stdout
     assert f"missing: {keys_of(someone)[0]}: not in the bucket" in told
     assert "6 recordings audited: 1 missing, 1 orphan" in told or "6 recordings audited: 1 missing" in told
-    assert "seed s" in told
+    assert "(a sample of 50%, seed s)" in told
     for wrong in (["--sample", "0%"], ["--sample", "5"], ["--shard", "0/3"], ["--shard", "4/3"]):
         assert someone.types("audit", *wrong).exit_code == 2
     assert someone.types("audit", "--repair", "--dry-run").exit_code == 2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -80,7 +82,20 @@ def test_doctor_finds_everything_in_order(world: World, operator: NewOperator, d
     checks = {event["name"]: event["passed"] for event in result.of("check")}
     assert {"token", "clock", "listing", "scratch", "manifest", "create-only"} <= checks.keys()
     assert all(checks.values())
+    assert result.events[-1] == {"type": "summary", "passed": len(checks), "failed": 0}
     assert someone.sandbox.downloads() == (), "no link was burnt"
+
+
+def test_a_doctor_whose_reader_goes_away_leaves_in_silence(
+    world: World, operator: NewOperator, directory: Destination
+) -> None:
+    someone = operator(world, directory)
+    command = [*someone.program, "--config", str(someone.configure()), "doctor"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_doctor_names_a_refused_token(world: World, operator: NewOperator, directory: Destination) -> None:
