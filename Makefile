@@ -114,7 +114,7 @@ bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 
 bench-deadlines: $(STAMP) ## 5,000 links that die after 60 s, 4 slow transfers: about five minutes
 	@$(BIN)/python -m benchmarks.runs deadlines
 
-bench-audit: $(STAMP) ## an audit of 10,000 and of 100,000 objects in a directory: peak memory, objects/s
+bench-audit: $(STAMP) ## an audit of 10,000 and 100,000 objects in a directory, and of 200,000 of one day: peak memory, objects/s
 	@$(BIN)/python -m benchmarks.audit
 
 bench-reconcile: $(STAMP) ## 10,000 calls a day without keys against their recordings: precision, recall, seconds (SETTING=usual)

@@ -78,12 +78,14 @@ def audit(
 async def perform(config: Config, order: Order, teller: Teller) -> Audit:
     """One audit under the manifest's lock, noted there from begin to end."""
     from archiver.audit import Audit
+    from archiver.cli.run import settle_memory
     from archiver.clock import SystemClock
     from archiver.noting import noted
     from archiver.periods.verification import Verification
     from archiver.reseal import Resealer
     from archiver.wiring import SOFTWARE, manifest_of, new_audit_id, second_store_of, store_of
 
+    settle_memory()
     clock = SystemClock()
     async with (
         manifest_of(config, existing=True) as manifest,

@@ -14,8 +14,7 @@ from archiver.model import Digest, Window
 from archiver.rules.lifecycle import State
 from archiver.rules.period import Filed, Reference, Standing
 
-PAGE = 5000
-"""Standings per page: no index has their order, so that each page looks at the whole day."""
+PAGE = 500
 
 _STANDINGS = (
     select(

@@ -17,8 +17,6 @@ from archiver.rules.evidence import Known
 from archiver.rules.lifecycle import State
 
 PAGE = 500
-CLAIMS = 2000
-"""Entries per page of a day in key order: no index has that order, so that each page looks at the whole day."""
 NO_RUNS = ("audit-%", "rebuild-%", "dispose-%")
 """How the ids of what holds the lock and archives nothing look."""
 USEFUL = (ExitCode.COMPLETE, ExitCode.INCOMPLETE, ExitCode.NEEDS_A_PERSON, ExitCode.INTEGRITY, ExitCode.BUDGET)
@@ -56,21 +54,21 @@ _CLAIMS = (
     select(*ENTRY)
     .where(recordings.c.day == bindparam("on"), recordings.c.audio_key > bindparam("after"))
     .order_by(recordings.c.audio_key, recordings.c.id)
-    .limit(CLAIMS)
+    .limit(PAGE)
 )
 
 _LISTED = (
     select(recordings.c.id, recordings.c.created_at, recordings.c.duration, recordings.c.state, recordings.c.source_row)
     .where(recordings.c.day == bindparam("on"), recordings.c.id > bindparam("after"))
     .order_by(recordings.c.id)
-    .limit(CLAIMS)
+    .limit(PAGE)
 )
 
 _KEPT = (
     select(*ENTRY, recordings.c.source_row)
     .where(recordings.c.day == bindparam("on"), recordings.c.id > bindparam("after"))
     .order_by(recordings.c.id)
-    .limit(CLAIMS)
+    .limit(PAGE)
 )
 
 
@@ -122,12 +120,12 @@ def page(connection: Connection, states: Sequence[State], after: tuple[datetime,
 
 
 def claims(connection: Connection, day: date, after: str) -> list[Entry]:
-    """The next ``CLAIMS`` entries of the day that name audio, behind the key ``after``."""
+    """The next ``PAGE`` entries of the day that name audio, behind the key ``after``."""
     return [entry_of(row) for row in connection.execute(_CLAIMS, {"on": day, "after": after})]
 
 
 def listed(connection: Connection, day: date, after: str) -> list[Known]:
-    """The next ``CLAIMS`` recordings of the day, behind the id ``after``."""
+    """The next ``PAGE`` recordings of the day, behind the id ``after``."""
     return [
         Known(recording_id, created_at, duration, State(state), row or {})
         for recording_id, created_at, duration, state, row in connection.execute(_LISTED, {"on": day, "after": after})
@@ -135,7 +133,7 @@ def listed(connection: Connection, day: date, after: str) -> list[Known]:
 
 
 def kept(connection: Connection, day: date, after: str) -> list[tuple[Entry, Row]]:
-    """The next ``CLAIMS`` entries of the day with their rows, behind the id ``after``."""
+    """The next ``PAGE`` entries of the day with their rows, behind the id ``after``."""
     found = connection.execute(_KEPT, {"on": day, "after": after})
     return [(entry_of(row), row.source_row or {}) for row in found]
 

@@ -173,6 +173,16 @@ Index(
     recordings.c.archived_run,
 )
 Index("ix_recordings_day", recordings.c.day, recordings.c.state)  # counts per day, from the index alone
+Index("ix_recordings_id", recordings.c.day, recordings.c.id)  # streams of a day by id, page by page
+HAS_AUDIO = recordings.c.audio_key.is_not(None)
+Index(
+    "ix_recordings_key",  # streams of a day by object key, page by page
+    recordings.c.day,
+    recordings.c.audio_key,
+    recordings.c.id,
+    sqlite_where=HAS_AUDIO,
+    postgresql_where=HAS_AUDIO,
+)
 Index(
     "ix_recordings_state", recordings.c.state, recordings.c.created_at, recordings.c.id
 )  # streams by state, what is open, what is unfinished in a window

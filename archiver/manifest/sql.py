@@ -326,7 +326,7 @@ class SqlManifest(Manifest):
             for entry in entries:
                 yield entry
                 after = entry.audio.key if entry.audio else after
-            if len(entries) < reports.CLAIMS:
+            if len(entries) < reports.PAGE:
                 return
 
     async def kept(self, day: date) -> AsyncIterator[tuple[Entry, Row]]:
@@ -334,7 +334,7 @@ class SqlManifest(Manifest):
         while found := await self._read(partial(reports.kept, day=day, after=after)):
             for pair in found:
                 yield pair
-            if len(found) < reports.CLAIMS:
+            if len(found) < reports.PAGE:
                 return
             after = found[-1][0].recording_id
 
@@ -354,7 +354,7 @@ class SqlManifest(Manifest):
         while found := await self._read(partial(reports.listed, day=day, after=after)):
             for known in found:
                 yield known
-            if len(found) < reports.CLAIMS:
+            if len(found) < reports.PAGE:
                 return
             after = found[-1].id
 

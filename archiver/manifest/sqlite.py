@@ -25,7 +25,9 @@ _PRAGMAS = (
     # bucket is the truth: what was archived in them is found sealed there by the next run and adopted. A mere crash
     # of the process costs nothing. FULL would add an fsync to every commit for that.
     "PRAGMA synchronous = NORMAL",
-    "PRAGMA cache_size = -16384",
+    # KiB. Of a manifest of any size the upper pages of the indexes are what is read again and again, and they fit; the
+    # kernel caches the rest. With more, memory grows along with the manifest until the cache is full.
+    "PRAGMA cache_size = -4096",
     "PRAGMA journal_size_limit = 67108864",
 )
 

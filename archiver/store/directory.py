@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -31,6 +31,7 @@ from archiver.scratch import ScratchDirectory, make_private_directory
 from archiver.store.body import Document
 from archiver.store.directory_errors import file_errors, link_errors
 from archiver.store.directory_locks import LockFiles
+from archiver.store.directory_names import names_in
 from archiver.store.interface import (
     AlreadyThere,
     Body,
@@ -50,6 +51,8 @@ T = TypeVar("T")
 
 SCRATCH = ".scratch"
 CHUNK = 1 << 20
+AT_A_TIME = 500
+"""Files whose sizes are asked for at once."""
 THREADS = 16
 """Blocking operations at once: more than a disk does better with, fewer than the threads of everything else."""
 
@@ -96,14 +99,17 @@ class DirectoryStore:
         return await self._in_thread(partial(self._download, checked_key(key), file))
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """As the port promises; one directory at a time is held in memory."""
-        pending: list[StoredObject | str] = [prefix.rpartition("/")[0]]
+        """As the port promises; in memory are the names of the directories on the way, packed."""
+        folder, _, start = prefix.rpartition("/")
+        pending = [(folder, await self._in_thread(partial(self._names, folder, start)))]
         while pending:
-            entry = pending.pop()
-            if isinstance(entry, StoredObject):
-                yield entry
-            else:
-                pending.extend(reversed(await self._in_thread(partial(self._entries, entry, prefix))))
+            found, below = await self._in_thread(partial(self._next_objects, *pending[-1]))
+            for stored in found:
+                yield stored
+            if below is not None:
+                pending.append((below, await self._in_thread(partial(self._names, below, ""))))
+            elif not found:
+                pending.pop()
 
     async def rehash(self, key: str) -> StoredObject | None:
         """A directory keeps no checksums: ``head`` reads the bytes as well."""
@@ -284,27 +290,25 @@ class DirectoryStore:
             raise StoreFailed(f"{key} has more than the {limit} bytes that were expected")
         return data
 
-    def _entries(self, folder: str, prefix: str) -> Sequence[StoredObject | str]:
-        """What is in ``folder`` under ``prefix``, in key order: files as objects, directories as names."""
-        found: list[tuple[bytes, StoredObject | str]] = []
+    def _names(self, folder: str, start: str) -> Iterator[bytes]:
         if folder and any(not part or part.startswith(".") for part in folder.split("/")):
-            return []
+            return iter(())
         with file_errors(self._root, f"{self._root / folder} cannot be listed"):
-            try:
-                entries = list(os.scandir(self._root / folder))
-            except (FileNotFoundError, NotADirectoryError):
-                return []
-            for entry in entries:
-                key = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    if f"{key}/".startswith(prefix):  # sorts as its keys do: "a.x" before "a/b" before "ab"
-                        found.append((os.fsencode(f"{key}/"), key))
-                elif entry.is_file() and key.startswith(prefix):
-                    found.append((os.fsencode(key), StoredObject(key, entry.stat().st_size)))
-        found.sort(key=lambda pair: pair[0])
-        return [entry for _, entry in found]
+            return iter(names_in(self._root / folder, start))
+
+    def _next_objects(self, folder: str, names: Iterator[bytes]) -> tuple[Sequence[StoredObject], str | None]:
+        """The next few objects of ``folder``, and the directory that follows on them; neither at the end alone."""
+        found: list[StoredObject] = []
+        with file_errors(self._root, f"{self._root / folder} cannot be listed"):
+            for name in names:
+                key = f"{folder}/{os.fsdecode(name)}".removeprefix("/")
+                if key.endswith("/"):
+                    return found, key.removesuffix("/")
+                with suppress(FileNotFoundError):  # removed since
+                    found.append(StoredObject(key, (self._root / key).stat().st_size))
+                if len(found) == AT_A_TIME:
+                    break
+        return found, None
 
     def _leftovers(self) -> Sequence[str]:
         with file_errors(self._root, f"{self._scratch.parent} cannot be read"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Executable, event
 
-from archiver.manifest import reports, steps, windows
+from archiver.manifest import periods, reports, steps, windows
 from archiver.manifest.sql import SqlManifest
 from archiver.manifest.writer import Kind
 from archiver.rules.lifecycle import State
@@ -17,6 +17,7 @@ from .build import DAY, NOW, RUN, SHA256
 pytestmark = pytest.mark.anyio
 
 WINDOW = {"from_": DAY.start, "to": DAY.end}
+OF_DAY = {"on": DAY.day, "after": "a"}
 RANGE = "INDEX ix_recordings_state (state=? AND created_at>? AND created_at<?)"
 READ_WHOLE = ("days",)
 """What reads all of an index, and only that."""
@@ -45,6 +46,10 @@ HOT: list[tuple[str, Any, dict[str, Any], list[str], bool]] = [
     ("reopen", windows._REOPEN, {"first": NOW, "last": NOW, "now": NOW}, [RANGE], False),
     ("advance", steps._ADVANCE, {"of": "a", "expected": "stored", "reason": "x"}, ["_recordings_1 (id=?)"], False),
     ("wait", steps._WAIT, {"of": "a", "reason": "x"}, ["_recordings_1 (id=?)"], False),
+    ("claims", reports._CLAIMS, OF_DAY, ["INDEX ix_recordings_key (day=? AND audio_key>?)"], False),
+    ("listed", reports._LISTED, OF_DAY, ["INDEX ix_recordings_id (day=? AND id>?)"], False),
+    ("kept", reports._KEPT, OF_DAY, ["INDEX ix_recordings_id (day=? AND id>?)"], False),
+    ("standings", periods._STANDINGS, OF_DAY, ["INDEX ix_recordings_id (day=? AND id>?)"], False),
     (
         "first page",
         reports.page_query([State.FAILED], None),

@@ -225,7 +225,7 @@ async def test_content_follows_the_recording_through_its_states(manifest: SqlMan
 async def test_claims_of_a_day_come_in_the_order_of_their_keys(
     manifest: SqlManifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "CLAIMS", 2)
+    monkeypatch.setattr(reports, "PAGE", 2)
     monkeypatch.setattr(reports, "_CLAIMS", reports._CLAIMS.limit(2))
     for name in ("b", "a", "a-1", "e", "d"):
         await bring(manifest, name, State.DISCOVERED)
@@ -246,7 +246,7 @@ async def test_an_audit_is_not_the_last_run(manifest: SqlManifest) -> None:
 async def test_what_was_listed_of_a_day_comes_whole_with_its_rows(
     manifest: SqlManifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "CLAIMS", 2)
+    monkeypatch.setattr(reports, "PAGE", 2)
     monkeypatch.setattr(reports, "_LISTED", reports._LISTED.limit(2))
     await manifest.note_listed(RUN, NOW, [recording(name, HOUR, call_id=f"c-{name}") for name in ("b", "a", "d", "c")])
     await bring(manifest, "e", State.ARCHIVED)

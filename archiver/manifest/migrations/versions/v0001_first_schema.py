@@ -132,6 +132,14 @@ def _recordings() -> None:
 def _recordings_indexes() -> None:
     op.create_index("ix_recordings_content", "recordings", ["content", "created_at", "id", "state"])
     op.create_index("ix_recordings_day", "recordings", ["day", "state"])
+    op.create_index("ix_recordings_id", "recordings", ["day", "id"])
+    op.create_index(
+        "ix_recordings_key",
+        "recordings",
+        ["day", "audio_key", "id"],
+        sqlite_where=sa.text("audio_key IS NOT NULL"),
+        postgresql_where=sa.text("audio_key IS NOT NULL"),
+    )
     op.create_index("ix_recordings_state", "recordings", ["state", "created_at", "id"])
     op.create_index("ix_recordings_run", "recordings", ["last_listed_run", "state", "archived_run"])
     op.create_index(
