@@ -20,6 +20,8 @@ from archiver.model import (
     Finding,
     Grade,
     Recording,
+    Retention,
+    RetentionMode,
     StoredObject,
     TransferFacts,
     Verdict,
@@ -60,7 +62,17 @@ def build(**changes: Any) -> bytes:
     verdict = Verdict(changes.get("grade", Grade.SUSPECT), (Finding("leading_junk", "3 bytes"),), 0.2)
     provenance = sidecar.Provenance("run-1", datetime(2026, 11, 21, tzinfo=UTC), "https://api.example/v2/", "test 1")
     stored = StoredObject(KEY, 4, Digest("sha256", "cd" * 32), "version-7")
-    return sidecar.build(recording, stored, SHA512, transfer, facts, verdict, provenance, call=changes.get("call"))
+    return sidecar.build(
+        recording,
+        stored,
+        SHA512,
+        transfer,
+        facts,
+        verdict,
+        provenance,
+        kept=changes.get("kept"),
+        call=changes.get("call"),
+    )
 
 
 CALL = Call(
@@ -102,6 +114,19 @@ def test_the_extension_has_our_schema() -> None:
     schema = json.loads(files("archiver").joinpath("schemas/archive.schema.json").read_text())
     for document in (build(), build(duration=None, length=None), build(grade=Grade.REJECTED)):
         jsonschema.validate(json.loads(document)["archive"], schema)
+
+
+def test_what_holds_it_is_told_and_read_back() -> None:
+    schema = json.loads(files("archiver").joinpath("schemas/archive.schema.json").read_text())
+    until = datetime(2026, 6, 11, 6, 4, 21, tzinfo=UTC)
+    kept = sidecar.Kept("usual", Retention(RetentionMode.COMPLIANCE, until), ("agent_id",))
+    document = build(kept=kept)
+    jsonschema.validate(json.loads(document)["archive"], schema)
+    assert sidecar.read(KEY, document).kept == kept
+    assert sidecar.read(KEY, build()).kept is None
+    spoiled = document.replace(b'"compliance"', b'"eternity"')
+    with pytest.raises(ValueError, match="eternity"):
+        sidecar.read(KEY, spoiled)
 
 
 def test_read_back() -> None:
