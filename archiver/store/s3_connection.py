@@ -10,7 +10,9 @@ import boto3.session
 import botocore.session
 from anyio import from_thread
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
+from archiver.store.s3_errors import region_of
 from archiver.store.s3_put import Puts
 
 if TYPE_CHECKING:
@@ -37,7 +39,10 @@ def connect(
     connections: int,
     bucket_owner: str | None,
 ) -> Connection:
-    """Adds nothing to what we send: no trailing checksums, which some compatibles store as content."""
+    """Adds nothing to what we send: no trailing checksums, which some compatibles store as content.
+
+    At AWS itself (no ``endpoint_url``) the bucket is asked which region it is in: a put signed for another is refused.
+    """
     config = Config(
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
@@ -51,12 +56,28 @@ def connect(
     )
     core = botocore.session.Session(profile=profile)
     session = boto3.session.Session(botocore_session=core)
-    client = session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
-    if bucket_owner is not None:
-        client.meta.events.register("provide-client-params.s3", partial(_expect_owner, bucket_owner))
-    client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
-    client.meta.events.register("before-send.s3", _stop_if_cancelled)
+
+    def client_in(region: str | None) -> S3Client:
+        client = session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+        if bucket_owner is not None:
+            client.meta.events.register("provide-client-params.s3", partial(_expect_owner, bucket_owner))
+        client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
+        client.meta.events.register("before-send.s3", _stop_if_cancelled)
+        return client
+
+    client = client_in(region)
+    if endpoint_url is None and (found := _region_of(client, bucket)) not in ("", client.meta.region_name):
+        client.close()
+        client = client_in(found)
     return Connection(client, Puts(client, core, bucket, connections))
+
+
+def _region_of(client: S3Client, bucket: str) -> str:
+    """As the store names it, even where it refuses to say more; nothing where it names none."""
+    try:
+        return client.head_bucket(Bucket=bucket).get("BucketRegion", "")
+    except ClientError as error:
+        return region_of(error)
 
 
 def _expect_owner(bucket_owner: str, params: dict[str, Any], model: Any, **_: object) -> None:

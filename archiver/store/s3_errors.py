@@ -162,7 +162,7 @@ def _answered(error: ClientError, doing: str) -> ArchiverError:
         return DestinationUnusable(f"{doing}: the encryption key cannot be used {said}", _KEY)
     if code in UNUSABLE:
         fact, hint = UNUSABLE[code]
-        region = _region_of(error)
+        region = region_of(error)
         return DestinationUnusable(
             f"{doing}: {fact} {said}", f"{hint}: {region}" if hint == _REGION and region else hint
         )
@@ -171,7 +171,7 @@ def _answered(error: ClientError, doing: str) -> ArchiverError:
     return StoreFailed(f"{doing}: the store refused {said}")
 
 
-def _region_of(error: ClientError) -> str:
+def region_of(error: ClientError) -> str:
     """The region that the answer names for the bucket, or nothing."""
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = str(headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region", ""))

@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import anyio
@@ -290,6 +292,48 @@ async def test_a_body_is_sent_again_where_a_kept_connection_breaks(store: S3Stor
     for key in (KEY, f"{KEY}2"):
         assert isinstance(await store.put_new(key, BODY, DIGEST, "audio/mpeg"), Created)
     assert [body for _, _, _, body in server.requests] == [AUDIO, AUDIO, AUDIO]
+
+
+async def test_credentials_that_expire_are_refreshed_for_the_puts(
+    store: S3Store, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A credential process, whose keys are good for a minute: botocore asks it again before they die."""
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"):
+        monkeypatch.delenv(f"AWS_{name}")
+    script = tmp_path / "keys.py"
+    script.write_text(
+        "import json, datetime, pathlib\n"
+        f"calls = pathlib.Path({str(tmp_path / 'calls')!r})\n"
+        "n = len(calls.read_text()) if calls.exists() else 0\n"
+        "calls.write_text('x' * (n + 1))\n"
+        "dies = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=60)\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': f'AKIDNUMBER{n}', 'SecretAccessKey': 's',"
+        " 'SessionToken': f'token-{n}', 'Expiration': dies.isoformat()}))\n"
+    )
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {sys.executable} {script}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    server.says("PUT", ECHO)
+    for number in range(2):
+        await store.put_new(f"{KEY}{number}", BODY, DIGEST, "audio/mpeg")
+    told = [(headers["authorization"], headers["x-amz-security-token"]) for _, _, headers, _ in server.requests]
+    keys = [authorization.partition("Credential=")[2].partition("/")[0] for authorization, _ in told]
+    assert len(set(keys)) == 2, keys
+    assert [token.rpartition("-")[2] for _, token in told] == [key.removeprefix("AKIDNUMBER") for key in keys]
+
+
+@pytest.mark.parametrize("status", [200, 301, 403])
+async def test_at_aws_the_bucket_says_which_region_signs(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+    server.says("HEAD", Answer(status, {"x-amz-bucket-region": "eu-north-1"}))
+    server.says("PUT", ECHO)
+    store = S3Store("acme-voice", region="eu-west-1")
+    assert isinstance(await store.put_new(KEY, BODY, DIGEST, "audio/mpeg"), Created)
+    await store.put_new(f"{KEY}2", BODY, DIGEST, "audio/mpeg")
+    await store.aclose()
+    assert server.methods == ["HEAD", "PUT", "PUT"]
+    assert all("/eu-north-1/s3/" in headers["authorization"] for method, _, headers, _ in server.requests[1:])
 
 
 async def test_more_than_one_put_can_take_is_refused(store: S3Store, server: Server) -> None:
