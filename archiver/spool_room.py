@@ -92,7 +92,8 @@ class DiskRoom:
         self.promised += size
 
 
-def unwritable(directory: Path, error: OSError) -> SpoolFull:
-    """A failed file operation of the spool, as the error to raise."""
-    fact = f"the spool directory {directory} cannot be used: {os.strerror(error.errno or errno.EIO).lower()}"
+def unwritable(directory: Path | None, error: OSError) -> SpoolFull:
+    """A failed file operation of the spool, as the error to raise. ``directory``: None is the system's."""
+    name = "the system's temporary directory" if directory is None else f"the spool directory {directory}"
+    fact = f"{name} cannot be used: {os.strerror(error.errno or errno.EIO).lower()}"
     return SpoolFull(fact, "free space there, or set limits.spool_dir to a writable directory with more room")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from archiver.calls import listing
 from archiver.calls import log as call_log
 from archiver.calls.listing import ListedCalls
 from archiver.calls.log import Brought, CallLog, find_parts, read_calls, survey
@@ -18,6 +20,7 @@ from archiver.calls.parquet import columns_of
 from archiver.calls.part import pack, unpack
 from archiver.errors import SpoolFull, StoreFailed
 from archiver.model import Call, Digest, Protection
+from archiver.periods.scratch_file import ScratchFile
 from archiver.rules import keys
 from archiver.store.body import Document
 from archiver.store.interface import Body, PutOutcome
@@ -246,3 +249,23 @@ def test_parts_are_packed_by_size_and_read_back() -> None:
     assert [row["id"] for part in packed for row in unpack(part.content)] == [str(number) for number in range(10)]
     assert list(pack([])) == []
     assert packed[0].content[4:8] == bytes(4), "no time in it"
+
+
+def overflowing() -> None:
+    """More rows than stay in memory."""
+    with ListedCalls(None) as listed:
+        listed.add([call("c1")])
+
+
+def a_scratch_file() -> None:
+    with ScratchFile(None):
+        pass
+
+
+@pytest.mark.parametrize("use", [overflowing, a_scratch_file])
+def test_no_temporary_directory_can_be_written(use: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
+    monkeypatch.setattr(listing, "IN_MEMORY", 1)
+    with pytest.raises(SpoolFull, match="the system's temporary directory cannot be used"):
+        use()

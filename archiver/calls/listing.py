@@ -147,4 +147,4 @@ class ListedCalls:
         try:
             yield
         except OSError as error:
-            raise unwritable(self._scratch or Path(tempfile.gettempdir()), error) from None
+            raise unwritable(self._scratch, error) from None

@@ -6,8 +6,10 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from archiver.manifest import windows
 from archiver.manifest.interface import CallDay
 from archiver.manifest.schema import call_days
+from archiver.model import Window
 
 _ALL = select(call_days).order_by(call_days.c.day)
 _ONE = select(call_days).where(call_days.c.day == bindparam("wanted"))
@@ -16,7 +18,7 @@ _ADD = insert(call_days).inline()
 
 
 def note(connection: Connection, at: datetime, call_day: CallDay) -> None:
-    """Keep what is known of a day's calls, in place of what was."""
+    """Keep what is known of a day's calls, in place of what was; one that did not agree reopens its closed window."""
     values = {
         "parts": call_day.parts,
         "row_count": call_day.rows,
@@ -28,6 +30,8 @@ def note(connection: Connection, at: datetime, call_day: CallDay) -> None:
     }
     if not connection.execute(_CHANGE, {"of": call_day.day, **values}).rowcount:
         connection.execute(_ADD, {"day": call_day.day, **values})
+    if not call_day.agreed:
+        windows.reopen_for(connection, [Window.of_day(call_day.day).start], at)
 
 
 def one(connection: Connection, day: date) -> CallDay | None:

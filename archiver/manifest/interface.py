@@ -322,7 +322,7 @@ class Manifest(Protocol):
         """Windows whose last listing did not agree, or held rows that could not be read, oldest first."""
 
     async def note_call_day(self, at: datetime, call_day: CallDay) -> None:
-        """Keep what is known of a day's call log, in place of what was."""
+        """Keep what is known of a day's call log, in place of what was. One that did not agree reopens its window."""
 
     async def call_day(self, day: date) -> CallDay | None:
         """What is known of a day's call log; None if nothing is: its parts tell."""

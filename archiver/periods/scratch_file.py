@@ -134,4 +134,4 @@ class ScratchFile:
         try:
             yield
         except OSError as error:
-            raise unwritable(self._directory or Path(tempfile.gettempdir()), error) from None
+            raise unwritable(self._directory, error) from None

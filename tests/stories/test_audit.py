@@ -8,7 +8,7 @@ import re
 import signal
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -536,6 +536,31 @@ def test_a_part_of_the_call_log_is_damaged(
     assert set(states(someone).values()) == {"archived"}
     again = found(audit(someone))
     assert again == ({} if damage in (None, rewrite) else {"digest_differs": {key}}), "until a person has removed it"
+
+
+def test_a_day_that_has_lost_calls_is_due_again(today: date, operator: NewOperator, destination: Destination) -> None:
+    day = today - timedelta(days=8)
+    someone = operator(World.generate(seed=86, recordings=4, days=1, start_day=day), destination)
+    someone.settings = {"windows": {"since": day, "lookback_days": 3}}
+    assert someone.runs(days=False).exit_code == 0
+    key = f"calls/dt={day}/part-0001.ndjson.gz"
+    content = destination.objects()[key]
+    remove(destination, key)
+    assert found(audit(someone, "--dry-run")) == {"missing": {key}}
+    assert str(day) not in listed(someone.runs(days=False)), "a dry run changes nothing"
+
+    assert found(audit(someone)) == {"missing": {key}}
+
+    result = someone.runs(days=False)
+    assert result.exit_code == 0
+    assert str(day) in listed(result)
+    assert destination.objects()[key] == content
+    assert found(audit(someone)) == {}
+    assert str(day) not in listed(someone.runs(days=False)), "closed again"
+
+
+def listed(result: Result) -> set[str]:
+    return {event["window"] for event in result.of("window")}
 
 
 def test_what_does_not_belong_to_the_call_log(someone: Operator, destination: Destination) -> None:
