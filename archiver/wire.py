@@ -183,6 +183,13 @@ class _Exchange:
         self.head: Head | None = None
 
     def perform(self, handle: pycurl.Curl) -> None:
+        try:
+            self._perform(handle)
+        finally:
+            # The handle is kept and names this object still: it must not keep bodies with it.
+            self._asking, self._take, self._raised = _NOTHING, _wants_nothing, None
+
+    def _perform(self, handle: pycurl.Curl) -> None:
         now = time.monotonic()
         self._until = now + min(self._asking.head_seconds, self._asking.seconds(None))
         self._look_at = now + LOOK_ROUND
@@ -291,6 +298,13 @@ class _Exchange:
             self._raised = WireFailed(Trouble.TOO_LONG)
             return 1
         return 0
+
+
+_NOTHING = Asking("GET", "", {})
+
+
+def _wants_nothing(_: Head, __: bytes | memoryview) -> bool:
+    return False
 
 
 def _bracketed(address: str | None) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import anyio
@@ -129,6 +132,34 @@ async def test_what_takes_the_body_may_have_enough_of_it_or_fail() -> None:
         assert head.status == 200
         with pytest.raises(LookupError):
             await run_sync(partial(wire.exchange, Asking("GET", url, {}), takes[1]))
+    wire.close()
+
+
+async def test_a_connection_that_is_kept_keeps_no_body() -> None:
+    class Sent(BytesIO):
+        """Can be referred to weakly."""
+
+    def gone_after(said: bytes) -> tuple[bool, bool]:
+        sent, taken = Sent(b"audio"), bytearray()
+
+        def take(_: Head, chunk: bytes | memoryview) -> bool:
+            taken.extend(chunk)
+            if chunk == b"no":
+                raise LookupError
+            return True
+
+        with suppress(LookupError), server(said, hold=True) as url:
+            wire.exchange(Asking("PUT", url, {}, upload=sent, size=5), take)
+        assert taken
+        body, taker = weakref.ref(sent), weakref.ref(take)
+        del sent, take
+        gc.collect()
+        return body() is None, taker() is None
+
+    wire = Wire(2)
+    for said in (b"ok", b"no"):
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + said
+        assert await run_sync(gone_after, answer) == (True, True), said
     wire.close()
 
 
