@@ -24,7 +24,7 @@ from archiver.clock import Clock, SystemClock
 from archiver.config import Auth, BucketTarget, Config, DirectoryTarget, Place
 from archiver.copying import Copier
 from archiver.custody import Custody
-from archiver.errors import ManifestUnusable, UsageInvalid
+from archiver.errors import ArchiverError, ManifestUnusable, UsageInvalid
 from archiver.keeping import Keeper, KeepingStore
 from archiver.manifest import sqlite
 from archiver.manifest.interface import Manifest
@@ -38,7 +38,7 @@ from archiver.pipeline import Pipeline
 from archiver.rehearsal import Rehearsal
 from archiver.reporting import UNTRACED, Reporter, Trace
 from archiver.rules import windows
-from archiver.rules.summary import Summary
+from archiver.rules.summary import SIGNALS, Summary
 from archiver.runner import Ended, Plan, Run
 from archiver.scratch import ScratchDirectory
 from archiver.snapshots import Snapshots
@@ -283,12 +283,22 @@ async def run(
                 copies, at_once = manifest.copies, plan.concurrency
                 work.copier = Copier(bare, second, copies, clock, reporter, summary, spool.directory, at_once)
             await work.execute(alongside)
-            if await read_orders(bare) != keeper.orders:
-                # Given while it ran: what it has archived since obeys them too.
-                async with caretaker_of(config, manifest, bare, clock, reporter.event) as caretaker:
-                    await caretaker.apply_holds()
+            if work.fatal is None and summary.stopped not in SIGNALS:
+                try:
+                    await _obey_later_orders(config, manifest, bare, clock, reporter, keeper)
+                except ArchiverError as error:  # the summary stands all the same
+                    work.fatal, summary.ended_early = error, error.exit_code
         note.exit_code = summary.exit_code
         return Ended(summary, work.fatal, note.exit_code)
+
+
+async def _obey_later_orders(
+    config: Config, manifest: Manifest, store: Store, clock: Clock, reporter: Reporter, keeper: Keeper
+) -> None:
+    """Let holds that were ordered while a run was at work take hold of what it has archived since."""
+    if await read_orders(store) != keeper.orders:
+        async with caretaker_of(config, manifest, store, clock, reporter.event) as caretaker:
+            await caretaker.apply_holds()
 
 
 async def _shielded(afterwards: Callable[[Manifest], Awaitable[None]], manifest: Manifest) -> None:

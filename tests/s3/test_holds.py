@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from botocore.exceptions import ClientError
 
+from archiver.matters import read_orders, write_order
+from archiver.rules.hold import Action, Order, Selector
 from archiver.sandbox import World
+from archiver.store.interface import Store
 from tests.s3.conftest import LockingBucket
 from tests.s3.dying import dies
 from tests.stories.conftest import NewOperator
@@ -159,3 +162,23 @@ def test_copies_in_a_second_destination_are_held_along(
     assert {each.until.year for each in until} == {2033}
     assert someone.types("hold", "release", "--matter", "m", "--reason", "r").exit_code == 0
     assert held(bucket) == held(second) == set()
+
+
+def test_a_hold_that_is_ordered_during_a_run_is_obeyed_at_its_end(
+    operator: NewOperator, bucket: LockingBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World.generate(seed=8, recordings=4, days=1)
+    someone = operator(world, bucket)
+    given = read_orders
+
+    async def first_without(store: Store, matter: str | None = None) -> Sequence[Order]:
+        """As the run sees it at its begin: the order comes just after."""
+        found = await given(store, matter)
+        if not found:
+            order = Order("case", 1, Action.ADD, "a letter", Selector(), world.recordings()[0].created_at, "test", None)
+            await write_order(store, order)
+        return found
+
+    monkeypatch.setattr("archiver.wiring.read_orders", first_without)
+    assert someone.runs().exit_code == 0
+    assert held(bucket) == {each.id for each in world.recordings()}
