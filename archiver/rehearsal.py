@@ -83,6 +83,7 @@ class Rehearsal:
             sealed = keys.sidecar_key(row.id, day) in bucket_day.sizes
             if state in (State.ARCHIVED, State.EXPIRED) or (state.is_open and sealed):
                 summary.already_archived += 1
+                summary.expired += state is State.EXPIRED
             elif state.is_open:
                 summary.pending += 1
                 reason = "would be archived" if row.link or state is State.STORED else "has no audio yet"

@@ -169,6 +169,7 @@ class Run:
         states = {state: counts.states.get(state, 0) for state in State}
         summary.archived = counts.mine
         summary.already_archived = states[State.ARCHIVED] - counts.mine + states[State.EXPIRED]
+        summary.expired = states[State.EXPIRED]
         summary.quarantined = states[State.QUARANTINED]
         summary.skipped = states[State.SKIPPED]
         summary.pending = states[State.DISCOVERED] + states[State.STORED]

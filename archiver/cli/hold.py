@@ -157,6 +157,10 @@ async def _perform(console: Console, config: Config, order: Order) -> Tally:
         if order.action is Action.RELEASE and not await read_orders(store, order.matter):
             raise UsageInvalid(f"there is no matter {order.matter}", "archiver hold list names them")
         written = await write_order(store, order)
+        known = await manifest.entries(order.selector.ids)
+        for recording_id in order.selector.ids:
+            if recording_id not in known:
+                console.warn(f"{recording_id} is not in the manifest", "check the id; the order stands if it is listed")
         async with caretaker_of(config, manifest, store, SystemClock(), console.event) as caretaker:
             return await caretaker.apply_holds(written)
 

@@ -163,6 +163,7 @@ def tell(console: Console, summary: Summary, left_because: Mapping[str, int], *,
 def troubles(summary: Summary) -> list[str]:
     """What else a person should know, a line each."""
     told = {
+        "of these were deleted since: their retention was over": summary.expired,
         "are suspect: archived and flagged": summary.suspect,
         "are kept for the longest time, since their rows lack what retention.rules ask for": summary.retention_unclear,
         "puts met other bytes under their key: nothing was overwritten": summary.conflicts,

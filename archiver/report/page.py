@@ -92,13 +92,18 @@ def headline(report: Report) -> Headline:
         details.append(f"The source forgets the oldest of them at {_moment(loss)} ({when}).")
     if report.doubtful:
         details.append(_some(len(report.doubtful), "day", "days") + " could not be listed reliably.")
+    if expired := report.states.get(State.EXPIRED, 0):
+        details.append(
+            _some(expired, "recording was", "recordings were") + " deleted: past retention, by an approved plan."
+        )
     if report.changed:
         details.append(_some(len(report.changed), "recording was", "recordings were") + " changed at the source later.")
     if urgent or report.to_decide or report.doubtful or report.changed:
         return Headline("bad", "!", "Somebody has to look at this archive", details)
     if report.waiting.total:
         return Headline("open", "○", "Nothing is lost; some recordings are still to be fetched", details)
-    return Headline("good", "✓", "Everything that the source has named is archived", details)
+    ending = "is archived, or was deleted when its time was over" if expired else "is archived"
+    return Headline("good", "✓", f"Everything that the source has named {ending}", details)
 
 
 def months(days: Sequence[Day]) -> Iterator[Month]:

@@ -16,7 +16,7 @@ STATES = {
     State.UNAVAILABLE: "Named by the source, which no longer has its audio",
     State.FAILED: "Given up after too many failed attempts",
     State.SKIPPED: "Left out by a rule",
-    State.EXPIRED: "Its retention is over",
+    State.EXPIRED: "Deleted when its retention was over, by an approved plan",
 }
 
 STATUSES = {

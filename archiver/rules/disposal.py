@@ -107,7 +107,7 @@ def read_plan(content: bytes) -> Plan:
             software=str(said["software"]),
             recordings=tuple(_doomed(each) for each in said["recordings"]),
         )
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"it is no disposal plan ({type(error).__name__})") from None
     extra = said.keys() - {"digest", *_body(plan)}
     if said.get("digest") != str(plan.digest) or extra or plan.made_at.tzinfo is None:

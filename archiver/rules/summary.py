@@ -20,6 +20,8 @@ class Summary:
     """By this run."""
     already_archived: int = 0
     """Before this run, or adopted from the bucket by it."""
+    expired: int = 0
+    """Among ``already_archived``: deleted since, when their retention was over."""
     quarantined: int = 0
     skipped: int = 0
     pending: int = 0

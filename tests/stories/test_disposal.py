@@ -64,6 +64,8 @@ def test_what_was_disposed_of_never_returns(archived: Operator) -> None:
         result = archived.runs()
         assert result.exit_code == 0, result.stderr
         assert (result.summary["listed"], result.summary["already_archived"]) == (4, 4)
+        assert result.summary["expired"] == 4
+        assert archived.runs("--dry-run").summary["expired"] == 4
         assert left(archived) == set()
         assert len(archived.sandbox.downloads()) == downloads
         audit = archived.types("audit", "--json", "--deep")
@@ -128,6 +130,27 @@ def test_a_longer_policy_or_a_hold_keeps_what_was_planned(archived: Operator) ->
     again = plan(archived, "again.json")
     assert approve(archived, again).exit_code == 0
     assert left(archived) == set()
+
+
+def test_people_are_told_what_was_deleted_and_what_is_no_plan(archived: Operator) -> None:
+    path = plan(archived)
+    (archived.home / "none.json").write_text("a letter, and no plan")
+    refused = archived.types("dispose", "--approve", str(archived.home / "none.json"))
+    assert (refused.exit_code, "it is no disposal plan" in refused.stderr) == (2, True)
+    assert approve(archived, path).exit_code == 0
+    assert "4 of these were deleted since" in archived.types("run", *archived.days()).stdout
+    report = archived.types("report").stdout
+    assert "is archived, or was deleted when its time was over" in report
+    assert "4 recordings were deleted: past retention, by an approved plan" in report
+
+
+def test_an_id_that_nobody_knows_is_held_and_doubted(archived: Operator) -> None:
+    one = archived.sandbox.world.recordings()[0].id
+    result = archived.types("hold", "add", "--matter", "m", "--reason", "r", "--id", one, "--id", "typo")
+    assert result.exit_code == 0, result.stderr
+    assert "typo is not in the manifest" in result.stderr
+    assert one not in result.stderr
+    assert "1 recordings matched" in result.stdout
 
 
 def test_something_that_the_plan_does_not_name_stops_it(archived: Operator) -> None:
