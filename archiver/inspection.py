@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archiver.errors import StoreFailed
 from archiver.manifest.interface import Entry
 from archiver.model import Digest, StoredObject
-from archiver.rules import audit, keys, sidecar
+from archiver.rules import amendment, audit, keys, sidecar
 from archiver.rules.audit import Difference, Kind, gone
 from archiver.rules.lifecycle import State
 from archiver.store.interface import KeyHistory, Store
@@ -52,7 +52,10 @@ class Inspector:
         if entry.state is State.STORED:  # its sidecar may have been written by a process that died before it said so
             named.add(keys.sidecar_key(entry.recording_id, entry.day))
         current = {key: history for key, history in objects.items() if history.current}
-        named |= audit.amended(current)
+        beside = audit.amended(current)
+        if beside and result.read:
+            await self._amendments(entry, beside, result)
+        named |= beside
         rest = {key: history for key, history in current.items() if key not in named}
         result.differences += strays(entry, rest)
         return result
@@ -65,6 +68,31 @@ class Inspector:
             result.unreadable.append(error.fact)
             return
         result.differences += [found] if found else []
+
+    async def _amendments(self, entry: Entry, names: Iterable[str], result: Inspected) -> None:
+        """They change nothing of the recording: audio and sidecar are what they are."""
+        documents: dict[int, bytes] = {}
+        for key, number in sorted((key, named[1]) for key in names if (named := keys.amendment_of(key)) is not None):
+            try:
+                documents[number] = await self.store.read(key, amendment.SIZE_LIMIT) or b""
+            except StoreFailed as error:
+                result.unreadable.append(error.fact)
+                return
+        digest = entry.sidecar.digest if entry.sidecar and entry.state is not State.STORED else None
+        found = amendment.flaws(entry.recording_id, documents, digest, reconstructed=False)
+        if found and await self._reconstructed(entry):
+            found = amendment.flaws(entry.recording_id, documents, digest, reconstructed=True)
+        for number, words in found:
+            key = keys.amendment_key(entry.recording_id, entry.day, number)
+            result.differences.append(Difference(Kind.AMENDMENT_DIFFERS, key, words))
+
+    async def _reconstructed(self, entry: Entry) -> bool:
+        """True if its sidecar says that it was made again."""
+        key = keys.sidecar_key(entry.recording_id, entry.day)
+        try:
+            return sidecar.read(key, await self.store.read(key, sidecar.SIZE_LIMIT) or b"").reconstructed
+        except (ValueError, StoreFailed):
+            return False  # told by whoever looks at the sidecar itself
 
     async def _audio(self, _: Entry, stored: StoredObject) -> Difference | None:
         held = await (self.store.rehash(stored.key) if self.deep else self.store.head(stored.key))

@@ -43,7 +43,8 @@ def audit(
     dry_run: bool,
     destination: str,
 ) -> ExitCode:
-    """Check the bucket against the manifest, both ways: missing, extra, size, digest, sidecar, version, orphan.
+    """Check the bucket against the manifest, both ways: missing, extra, size, digest, sidecar, amendment,
+    version, orphan.
 
     Missing recordings become discovered, so that the next run fetches them again; those that lost their sidecar alone
     become stored, with a new one drafted that the next run writes; damaged ones become quarantined.

@@ -50,6 +50,36 @@ class Amendment:
     """What the kind has to say: JSON values."""
 
 
+def flaws(
+    recording_id: str, documents: Mapping[int, bytes], sidecar: Digest | None, *, reconstructed: bool
+) -> list[tuple[int, str]]:
+    """Where a recording's amendments, by number, are no chain to its sidecar: numbers, and what is wrong there.
+
+    ``sidecar`` is the SHA-256 of the one that holds; None: it is not known. Of a ``reconstructed`` one the amendments
+    up to some number may name the one that was lost. That the last ones were taken away cannot be told.
+    """
+    found: list[tuple[int, str]] = []
+    known, current = 0, False
+    before: Digest | None = None
+    for number, content in sorted(documents.items()):
+        if number != known + 1:
+            found.append((known + 1, f"not there, and number {number} is"))
+        try:
+            document = read(content)
+        except ValueError as error:
+            found.append((number, str(error)))
+        else:
+            if (document.recording_id, document.number) != (recording_id, number):
+                found.append((number, "it speaks of another recording, or has another number"))
+            if number == known + 1 and document.previous != before:
+                found.append((number, "it names another amendment before it than is there"))
+            if sidecar is not None and document.sidecar != sidecar and (current or not reconstructed):
+                found.append((number, "it amends another sidecar than is there"))
+            current |= document.sidecar == sidecar
+        known, before = number, Digest.sha256_of(content)
+    return found
+
+
 def build(amendment: Amendment) -> bytes:
     """The document as it is put: indented JSON with a final newline."""
     document = {

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     SIZE_DIFFERS = "size_differs"  # audio of another size than recorded
     DIGEST_DIFFERS = "digest_differs"  # audio with another SHA-256 than recorded
     SIDECAR_DIFFERS = "sidecar_differs"  # a sidecar that was changed, or speaks of other audio
+    AMENDMENT_DIFFERS = "amendment_differs"  # amendments that are no unbroken chain to their sidecar
     VERSION_DIFFERS = "version_differs"  # a key that was written more than once, or not by us last
     ORPHAN = "orphan"  # half a pair, what nobody knows, what dead processes left
 

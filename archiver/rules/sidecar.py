@@ -80,6 +80,8 @@ class Seal:
     kept: Kept | None = None
     call: Mapping[str, Any] | None = None
     """The call it names (``rules.call_facts``), if the call log had it by then."""
+    reconstructed: bool = False
+    """True of one that was made again after the first was lost."""
 
 
 def build(
@@ -184,6 +186,7 @@ def read(key: str, document: bytes) -> Seal:
             row=dict(parsed["attachments"][0]["body"]),
             kept=_read_kept(archive["retention"]),
             call=next((dict(each["body"]) for each in parsed["attachments"] if each["purpose"] == CALL), None),
+            reconstructed=archive["reconstructed"] is True,
         )
     except (KeyError, IndexError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not a sidecar of this program ({type(error).__name__})") from None

@@ -21,7 +21,16 @@ from tests.stories.conftest import Bucket, Directory, NewOperator, put_behind_th
 from tests.stories.operator import Destination, Operator, Result
 
 AREA = "recordings/dt=2026-09-22"
-KINDS = ("missing", "extra", "size_differs", "digest_differs", "sidecar_differs", "version_differs", "orphan")
+KINDS = (
+    "missing",
+    "extra",
+    "size_differs",
+    "digest_differs",
+    "sidecar_differs",
+    "amendment_differs",
+    "version_differs",
+    "orphan",
+)
 
 
 @pytest.fixture
@@ -451,13 +460,15 @@ def test_words_for_people(world: World, operator: NewOperator, directory: Direct
     assert someone.types("audit", "--repair", "--dry-run").exit_code == 2
 
 
-def amend(someone: Operator, recording_id: str) -> str:
+def amend(
+    someone: Operator, recording_id: str, number: int = 1, before: bytes | None = None, of: Digest | None = None
+) -> str:
     """Key of an amendment, put there."""
     day = date(2026, 9, 22)
-    of = Digest.sha256_of(someone.destination.objects()[keys.sidecar_key(recording_id, day)])
-    at = datetime(2026, 11, 22, tzinfo=UTC)
-    document = Amendment(recording_id, 1, Kind.CALL, at, "a-run", "a test", of, None, {})
-    key = keys.amendment_key(recording_id, day, 1)
+    of = of or Digest.sha256_of(someone.destination.objects()[keys.sidecar_key(recording_id, day)])
+    at, previous = datetime(2026, 11, 22, tzinfo=UTC), before and Digest.sha256_of(before)
+    document = Amendment(recording_id, number, Kind.CALL, at, "a-run", "a test", of, previous or None, {})
+    key = keys.amendment_key(recording_id, day, number)
     put_behind_the_back(someone.destination, key, build(document))
     return key
 
@@ -481,6 +492,40 @@ def test_amendments_belong_to_their_recordings(someone: Operator, destination: D
     assert set(states(someone).values()) == {"archived"}
 
 
+def test_a_chain_of_amendments_is_broken(someone: Operator, destination: Destination) -> None:
+    ids = sorted(someone.truth())[:4]
+    first = {name: amend(someone, name) for name in ids}
+    second = {name: amend(someone, name, 2, destination.objects()[first[name]]) for name in ids}
+    assert found(audit(someone)) == {}
+    taken, edited, alien, whole = ids
+    remove(destination, first[taken])
+    content = destination.objects()[first[edited]]
+    lay(destination, first[edited], content.replace(b"a-run", b"b-run"))
+    lay(destination, second[alien], destination.objects()[second[whole]])
+
+    result = audit(someone)
+
+    assert result.exit_code == 5
+    assert found(result) == {"amendment_differs": {first[taken], second[edited], second[alien]}}
+    assert {event["reason"] for event in result.of("amendment_differs") if event["key"] == first[taken]} == {
+        "not there, and number 2 is"
+    }
+    assert set(states(someone).values()) == {"archived"}, "audio and sidecar are what they were"
+
+
+def test_amendments_of_a_sidecar_that_was_made_again(someone: Operator, destination: Destination) -> None:
+    recording_id = sorted(someone.truth())[0]
+    first = amend(someone, recording_id)
+    remove(destination, keys_of(someone)[1])
+    assert audit(someone, "--repair").events[-1]["repaired"] == 1
+    second = amend(someone, recording_id, 2, destination.objects()[first])
+    assert found(audit(someone)) == {}, "the first one names the sidecar that is lost"
+    remove(destination, second)
+    other = Digest.sha256_of(b"no sidecar of ours")
+    swapped = amend(someone, sorted(someone.truth())[1], of=other)
+    assert found(audit(someone)) == {"amendment_differs": {swapped}}
+
+
 def test_an_amendment_without_its_sidecar_is_an_orphan(someone: Operator, destination: Destination) -> None:
     recording_id = sorted(someone.truth())[0]
     amendment = amend(someone, recording_id)
@@ -489,8 +534,11 @@ def test_an_amendment_without_its_sidecar_is_an_orphan(someone: Operator, destin
     assert found(audit(someone)) == {"missing": set(keys_of(someone)), "orphan": {amendment}}
     for path in someone.home.glob("manifest.db*"):
         path.unlink()
-    (problem,) = json.loads(someone.types("manifest", "rebuild", "--json").stdout)["problems"]
-    assert problem == f"{amendment}: an amendment without the sidecar that it amends"
+    problems = json.loads(someone.types("manifest", "rebuild", "--json").stdout)["problems"]
+    assert problems == [
+        f"{amendment}: an amendment without the sidecar that it amends",
+        "periods/dt=2026-09-22/statement.json: 1 of its recordings are not in the bucket as it says",
+    ]
 
 
 def rewrite(content: bytes) -> bytes:
