@@ -153,3 +153,122 @@ def test_a_file_named_otherwise_is_flagged(extension: str | None, flagged: bool)
 def test_the_same_facts_give_the_same_verdict() -> None:
     one = judge(facts(found=("junk",)), Expectation(93))
     assert one == judge(facts(found=("junk",)), Expectation(93))
+
+
+@pytest.mark.parametrize(
+    ("probed", "expected", "moved", "grade", "said", "delta"),
+    [
+        (
+            facts(),
+            Expectation(93, same_audio_as=("a", "b")),
+            transfer(md5="00"),
+            Grade.SUSPECT,
+            ["same_audio: also archived as a, b", "origin_digest: md5:00"],
+            0.0,
+        ),
+        (
+            facts(92.0),
+            Expectation(93),
+            transfer(received=999),
+            Grade.REJECTED,
+            [
+                "length_differs: 999 bytes arrived, 1000 were announced",
+                "size_probed_differs: 1000 bytes probed, 999 arrived",
+            ],
+            -1.0,
+        ),
+        (
+            facts(),
+            Expectation(93),
+            TransferFacts(1000, 1000, Completeness.LENGTH, None, etag_differs=True),
+            Grade.SUSPECT,
+            ["etag_differs: the origin's ETag looks like an MD5 and is not that of the bytes"],
+            0.0,
+        ),
+        (
+            facts(),
+            Expectation(93),
+            transfer(announced=None, how=Completeness.CLOSE),
+            Grade.SUSPECT,
+            ["completeness_unproven: only the closing connection ended the body"],
+            0.0,
+        ),
+        (
+            facts(None),
+            Expectation(93),
+            None,
+            Grade.SUSPECT,
+            ["no_length: the length of mp3 cannot be told"],
+            None,
+        ),
+        (facts(0.0), Expectation(93), None, Grade.REJECTED, ["no_audio: a length of zero"], -93.0),
+        (
+            facts(),
+            Expectation(None),
+            None,
+            Grade.SUSPECT,
+            ["no_reference: no reported duration to hold the length against"],
+            None,
+        ),
+        (
+            facts(90.0),
+            Expectation(93),
+            None,
+            Grade.REJECTED,
+            ["too_short: 90.000 s of audio, 93 s reported"],
+            -3.0,
+        ),
+        (
+            facts(95.0),
+            Expectation(93),
+            None,
+            Grade.SUSPECT,
+            ["too_long: 95.000 s of audio, 93 s reported"],
+            2.0,
+        ),
+        (
+            facts(95.0),
+            Expectation(93, link_shared=True),
+            None,
+            Grade.REJECTED,
+            ["too_long_shared_link: 95.000 s of audio, 93 s reported; its link is also another recording's"],
+            2.0,
+        ),
+        (
+            facts(),
+            Expectation(93, extension="wav"),
+            None,
+            Grade.SUSPECT,
+            ["extension_differs: named .wav, is .mp3"],
+            0.0,
+        ),
+        (
+            facts(container="html"),
+            Expectation(93),
+            None,
+            Grade.REJECTED,
+            ["not_audio_html: a web page in place of audio"],
+            0.0,
+        ),
+    ],
+    ids=lambda value: value[0].partition(":")[0] if isinstance(value, list) else "",
+)
+def test_what_is_said_word_for_word(
+    probed: AudioFacts,
+    expected: Expectation,
+    moved: TransferFacts | None,
+    grade: Grade,
+    said: list[str],
+    delta: float | None,
+) -> None:
+    """Reasons stand in sidecars for as long as the recordings do."""
+    judged = judge(probed, expected, moved)
+    assert (judged.grade, [str(reason) for reason in judged.reasons], judged.delta) == (grade, said, delta)
+
+
+@pytest.mark.parametrize(
+    ("length", "grade"),
+    [(91.9, Grade.CONSISTENT), (91.899, Grade.REJECTED), (94.5, Grade.CONSISTENT), (94.501, Grade.SUSPECT)],
+)
+def test_the_bounds_of_the_tolerance_are_within(length: float, grade: Grade) -> None:
+    assert judge(facts(length), Expectation(93)).grade is grade
