@@ -95,6 +95,7 @@ soak: $(STAMP) ## SCHEDULES=5000 of a bad network before API, audio and bucket (
 # Tools for looking at the project, in an environment of their own: what they need is no business of the program's.
 .PHONY: mutants audit-deps sbom
 mutants: $(TOOLS_STAMP) ## mutation testing of lifecycle, verdict, keys and redaction: killed and survived, as JSON
+	@rm -rf mutants
 	@$(TOOLS_VENV)/bin/mutmut run --max-children 2 >mutants.log 2>&1 || { tail -n 20 mutants.log >&2; exit 1; }
 	@$(TOOLS_VENV)/bin/mutmut export-cicd-stats >/dev/null && cat mutants/mutmut-cicd-stats.json && echo
 

@@ -162,7 +162,8 @@ def endure(place: Station, number: int, first: int = 1) -> None:
     )
     @given(weathers(store=place.store is not None))
     def holds(weather: Weather) -> None:
-        assert place.weather(weather) == []
+        if found := place.weather(weather):
+            raise AssertionError(f"{'; '.join(map(str, found))} under {weather}")
 
     holds()
 

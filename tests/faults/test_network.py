@@ -45,6 +45,15 @@ def test_a_network_that_stays_bad_is_said(weather: Callable[[object], Weather], 
         assert place.codes == {3: 1}
 
 
+def test_an_answer_that_ends_among_its_headers_is_no_answer(tmp_path: Path) -> None:
+    """Wherever it is cut: an empty body would be judged, and whole recordings put into quarantine."""
+    with station(tmp_path, World.generate(seed=215, recordings=1, days=1)) as place:
+        for at in range(1, 330, 30):
+            assert place.weather(Weather(audio=[[LimitData("down", at)]] * 40)) == [], at
+            assert place.weather(Weather(api=[[LimitData("down", at)]] * 40)) == [], at
+        assert place.codes == {3: 22}
+
+
 def test_the_proxy_passes_everything_on(tmp_path: Path) -> None:
     with station(tmp_path, World.generate(seed=214, recordings=2, days=1)) as place:
         assert place.weather(Weather(audio=[[Latency("down", 0.001)]])) == []
