@@ -185,7 +185,7 @@ def attack_with_bug(lab: Lab) -> Mapping[str, bytes]:
 def explode() -> None:
     import archiver.pipeline
 
-    def probe(data: bytes, level: object) -> object:
+    def probe(*_: object, **__: object) -> object:
         raise RuntimeError(f"{TOKEN} {ELSEWHERE} Bearer {TOKEN}")
 
     exchange(archiver.pipeline, "probe", probe)
