@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from archiver.runner import Run
 
 HEARTBEAT_SECONDS = 30.0
+REFRESH_SECONDS = 1.0
+"""A live bar is drawn anew so often: its clock goes on while a slow source lists."""
 DRAIN_SECONDS = 15.0
 """After the first signal, what is in flight may finish for so long."""
 LEAVE_SECONDS = 3.0
@@ -148,10 +150,12 @@ class Watcher:
                 self._last.cancel()
 
     async def heartbeat(self) -> None:
-        """One line every 30 s where there is no bar; until cancelled."""
+        """A bar's clock goes on, and where there is none there is one line every 30 s; until cancelled."""
         while True:
-            await anyio.sleep(HEARTBEAT_SECONDS)
-            if self._bar is None:
+            await anyio.sleep(HEARTBEAT_SECONDS if self._bar is None else REFRESH_SECONDS)
+            if self._bar is not None:
+                self._bar.refresh()
+            else:
                 self._console.say(f"{self._settled} of {self._listed} recordings settled; {self._state()}")
 
     async def alongside(self, run: Run) -> None:
