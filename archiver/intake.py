@@ -32,7 +32,7 @@ class Intake:
     """True if the listing began after the window's end."""
     complete: bool = False
     """True once the listing has ended, however: what it shares paths with is known."""
-    rows_lost: int = 0
+    rows_unreadable: int = 0
     """Distinct rows from which nothing can be archived."""
     _bad_rows: set[str] = field(default_factory=set)
     _contents: dict[str, tuple[int, str | None]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Intake:
         if key in self._bad_rows:
             return None
         self._bad_rows.add(key)
-        self.rows_lost += bad.lost
+        self.rows_unreadable += bad.lost
         return key
 
     def shares_path(self, row: Recording) -> bool:

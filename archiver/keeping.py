@@ -9,12 +9,12 @@ from typing import Any, BinaryIO
 
 from archiver.clock import Clock
 from archiver.manifest.interface import Manifest
-from archiver.model import Digest, Finding, Protection, Recording, Retention, StoredObject, Window
+from archiver.model import Check, Digest, Finding, Protection, Recording, Retention, StoredObject, Window
 from archiver.rules import hold, keys
 from archiver.rules.hold import Order, Subject
 from archiver.rules.retention import Assignment, Policy, protection_of
 from archiver.rules.sidecar import Kept
-from archiver.store.interface import Body, Check, Deletion, KeyHistory, PutOutcome, Store, Version
+from archiver.store.interface import Body, Deletion, KeyHistory, PutOutcome, Store, Version
 
 UNCLEAR = "retention_unclear"
 """Code of the finding that the longest class was chosen for want of facts."""

@@ -23,7 +23,7 @@ from archiver.reporting import Reporter
 from archiver.rules.lifecycle import Event, State
 from archiver.rules.retry import is_down
 from archiver.rules.summary import Summary
-from archiver.rules.windows import lost_at, settled_before
+from archiver.rules.windows import closable_before, lost_at
 from archiver.source.interface import ListingOutcome, Page, Source
 from archiver.store.interface import Store
 
@@ -47,7 +47,7 @@ class Lister:
     """Filled with audio paths that were named for more than one recording of one window."""
     scratch: ScratchFile
     """Where the evidence of listings is kept."""
-    settled: dict[Window, Evidence] = field(default_factory=dict)
+    closable: dict[Window, Evidence] = field(default_factory=dict)
     """Windows that were over, lookback included, when this run began to list them, and that were read to their end,
     calls included."""
     agreed: list[Window] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Lister:
         failures = 0
         for number, window in enumerate(windows, 1):
             self.summary.windows += 1
-            over = window.end <= settled_before(self._surely_past(), self.lookback_days)
+            over = window.end <= closable_before(self._surely_past(), self.lookback_days)
             evidence = None
             async with self._calls_of(window, over=over) as calls:
                 try:
@@ -85,9 +85,9 @@ class Lister:
                 self.reporter.event("listing_stopped", unlisted=len(windows) - number)
                 return  # what is queued already has its links, and is transferred
             if evidence is not None and calls is None:
-                self.settled[window] = Evidence(evidence, None)
+                self.closable[window] = Evidence(evidence, None)
             elif evidence is not None and calls is not None and calls.settled and calls.evidence is not None:
-                self.settled[window] = Evidence(evidence, calls.evidence)
+                self.closable[window] = Evidence(evidence, calls.evidence)
 
     def defer(self, job: Job) -> None:
         """Keep a job until the listing of its window has ended."""
@@ -150,18 +150,18 @@ class Lister:
     async def _conclude(self, intake: Intake, outcome: ListingOutcome) -> None:
         if outcome.agreed:
             self.agreed.append(intake.window)
-            listed = ListedWindow(intake.window, True, "", outcome.unique, intake.rows_lost, intake.whole)
+            listed = ListedWindow(intake.window, True, "", outcome.unique, intake.rows_unreadable, intake.whole)
             await self.manifest.note_window(self.custody.run_id, self.clock.now(), listed)
         else:
-            await self._disagreed(intake.window, outcome.reason, outcome.unique, intake.rows_lost)
+            await self._disagreed(intake.window, outcome.reason, outcome.unique, intake.rows_unreadable)
         self.reporter.event("window", window=str(intake.window), listed=len(intake), agreed=outcome.agreed)
         for entry in await self.manifest.open_entries(intake.window):
             if entry.recording_id not in intake and entry.recording_id not in self.queue:
                 await self._unlisted(intake, entry, agreed=outcome.agreed)
 
-    async def _disagreed(self, window: Window, reason: str, unique: int = 0, rows_lost: int = 0) -> None:
+    async def _disagreed(self, window: Window, reason: str, unique: int = 0, rows_unreadable: int = 0) -> None:
         self.summary.windows_disagreed += 1
-        listed = ListedWindow(window, False, reason, unique, rows_lost)
+        listed = ListedWindow(window, False, reason, unique, rows_unreadable)
         await self.manifest.note_window(self.custody.run_id, self.clock.now(), listed)
         self.reporter.event("window_disagreed", window=str(window), reason=reason)
 

@@ -279,3 +279,13 @@ class StoredObject:
     version_id: str | None = None
     protection: Protection | None = None
     """As read from the store; None where it has none, or where only a listing or the manifest was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that ``archiver doctor`` has looked at before any link is burnt."""
+
+    name: str
+    passed: bool
+    fact: str
+    remedy: str = ""

@@ -183,7 +183,7 @@ class Run:
         custody = self.pipeline.custody
         author = Author(self.plan.run_id, custody.software, custody.source, self.plan.timezone)
         registrar = Registrar(self.store, self.manifest, self.clock, self.reporter, self.summary, self.scratch, author)
-        await registrar.close(self._lister.settled)
+        await registrar.close(self._lister.closable)
 
     async def _guarded(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:

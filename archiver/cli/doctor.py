@@ -16,7 +16,7 @@ from archiver.rules.permissions import Role
 
 if TYPE_CHECKING:
     from archiver.config import Config
-    from archiver.store.interface import Check
+    from archiver.model import Check
 
 SKEW_WORTH_A_WORD = 60.0
 """Seconds: deadlines are held against the server's clock, so a skewed machine is odd, not fatal."""
@@ -72,7 +72,7 @@ async def examine(console: Console, config: Config) -> ExitCode:
                     passed, failed = passed + check.passed, failed + (not check.passed)
                     codes.update(() if check.passed else (code,))
         except ArchiverError as error:
-            from archiver.store.interface import Check
+            from archiver.model import Check
 
             tell(console, Check(look.__name__.removesuffix("_checks"), False, error.fact, error.hint))
             codes.add(error.exit_code)
@@ -95,8 +95,7 @@ def tell(console: Console, check: Check) -> None:
 async def source_checks(config: Config) -> AsyncGenerator[tuple[Check, ExitCode]]:
     """Token, clock, and one page of today's listing."""
     from archiver.clock import SystemClock
-    from archiver.model import Window
-    from archiver.store.interface import Check
+    from archiver.model import Check, Window
     from archiver.wiring import source_of
 
     clock = SystemClock()
@@ -139,7 +138,7 @@ async def destination_checks(config: Config) -> AsyncGenerator[tuple[Check, Exit
 
 async def machine_checks(config: Config) -> AsyncGenerator[tuple[Check, ExitCode]]:
     """Scratch space."""
-    from archiver.store.interface import Check
+    from archiver.model import Check
     from archiver.wiring import spool_of
 
     async with spool_of(config) as spool:
@@ -152,8 +151,8 @@ async def machine_checks(config: Config) -> AsyncGenerator[tuple[Check, ExitCode
 async def manifest_checks(config: Config) -> AsyncGenerator[tuple[Check, ExitCode]]:
     """Does it open, and what is at risk by it?"""
     from archiver.clock import SystemClock
+    from archiver.model import Check
     from archiver.rules.windows import lost_at
-    from archiver.store.interface import Check
     from archiver.wiring import fetch_manifest, manifest_of
 
     path = config.manifest.path

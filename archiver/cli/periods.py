@@ -117,10 +117,10 @@ class _Teller:
 async def _gather(config: Config) -> list[dict[str, Any]]:
     from archiver.clock import SystemClock
     from archiver.periods.overview import overview
-    from archiver.rules.windows import settled_before
+    from archiver.rules.windows import closable_before
     from archiver.wiring import manifest_of
 
-    settled = settled_before(SystemClock().now(), config.windows.lookback_days)
+    settled = closable_before(SystemClock().now(), config.windows.lookback_days)
     async with manifest_of(config, read_only=True) as manifest:
         return await overview(manifest, settled, with_calls=config.calls.archive)
 

@@ -134,9 +134,9 @@ async def gather(config: Config, clock: Clock, order: Order) -> list[Told]:
     from archiver.keeping import KeepingStore
     from archiver.reconciliation.days import Reconciler
     from archiver.reconciliation.writing import Writer
-    from archiver.rules.windows import settled_before
+    from archiver.rules.windows import closable_before
 
-    settled = settled_before(clock.now(), config.windows.lookback_days)
+    settled = closable_before(clock.now(), config.windows.lookback_days)
     async with wiring.manifest_of(config, read_only=True) as manifest, wiring.store_of(config) as bare:
         store = KeepingStore(bare, await wiring.keeper_of(config, bare, clock), manifest)
         reconciler = Reconciler(store, manifest, config.source.zone, settled, order.policy)

@@ -35,7 +35,7 @@ _UNSOUND = (
             windows.c.start_at >= windows.c.end_at,
             and_(
                 windows.c.closed_at.is_not(None),
-                or_(not_(windows.c.agreed), windows.c.bad_rows > 0, UNFINISHED_INSIDE),
+                or_(not_(windows.c.agreed), windows.c.rows_unreadable > 0, UNFINISHED_INSIDE),
             ),
         )
     )

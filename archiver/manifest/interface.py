@@ -81,7 +81,7 @@ class ListedWindow:
     agreed: bool
     reason: str
     unique: int
-    bad_rows: int
+    rows_unreadable: int
     """Rows from which nothing could be archived."""
     whole: bool = False
     """True if the listing began after the window's end."""
@@ -117,7 +117,7 @@ class WindowRecord:
     agreed: bool
     """Whether the last listing did."""
     reason: str
-    bad_rows: int
+    rows_unreadable: int
     closed_at: datetime | None
 
 

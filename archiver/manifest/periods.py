@@ -107,7 +107,7 @@ def restore_window(connection: Connection, record: WindowRecord, unique: int, ru
         "agreed": record.agreed,
         "reason": record.reason,
         "unique_rows": unique,
-        "bad_rows": record.bad_rows,
+        "rows_unreadable": record.rows_unreadable,
         "whole_at": record.whole_at,
         "closed_at": record.closed_at,
     }
@@ -142,7 +142,7 @@ def _record(row: Row[tuple[object, ...]]) -> WindowRecord:
         last_listed_at=row.last_listed_at,
         agreed=row.agreed,
         reason=row.reason,
-        bad_rows=row.bad_rows,
+        rows_unreadable=row.rows_unreadable,
         closed_at=row.closed_at,
     )
 

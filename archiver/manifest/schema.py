@@ -254,7 +254,7 @@ windows = Table(
     Column("agreed", Boolean, nullable=False, comment="whether the last listing agreed with the source's own count"),
     Column("reason", Words, nullable=False, comment="why it did not agree, in words"),
     Column("unique_rows", BigInteger, nullable=False, comment="distinct ids of the last listing"),
-    Column("bad_rows", BigInteger, nullable=False, comment="rows of the last listing that could not be read"),
+    Column("rows_unreadable", BigInteger, nullable=False, comment="rows of the last listing that could not be read"),
     Column(
         "whole_at", Moment, comment="when it was first listed with agreement after its end; what comes after is late"
     ),

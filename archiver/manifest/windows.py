@@ -19,7 +19,7 @@ _OPEN_INSIDE = exists().where(
 UNFINISHED_INSIDE = exists().where(
     IS_UNFINISHED, recordings.c.created_at >= windows.c.start_at, recordings.c.created_at < windows.c.end_at
 )
-COMPLETE = and_(windows.c.agreed, windows.c.bad_rows == 0)
+COMPLETE = and_(windows.c.agreed, windows.c.rows_unreadable == 0)
 """What the last listing of a window must have been for it to be closed."""
 
 _RELIST = (
@@ -51,7 +51,7 @@ _CLOSED = select(windows.c.start_at, windows.c.end_at).where(
 )
 _UNAGREED = (
     select(windows)
-    .where(or_(not_(windows.c.agreed), windows.c.bad_rows > 0))
+    .where(or_(not_(windows.c.agreed), windows.c.rows_unreadable > 0))
     .order_by(windows.c.start_at, windows.c.end_at)
 )
 _OPEN_ENTRIES = (
@@ -70,7 +70,7 @@ def note(connection: Connection, run_id: str, at: datetime, listed: ListedWindow
         "agreed": listed.agreed,
         "reason": listed.reason,
         "unique_rows": listed.unique,
-        "bad_rows": listed.bad_rows,
+        "rows_unreadable": listed.rows_unreadable,
     }
     whole_at = at if listed.whole and listed.agreed else None
     if connection.execute(_RELIST, this | values | {"now": whole_at}).rowcount:
@@ -122,7 +122,7 @@ def unagreed(connection: Connection) -> list[ListedWindow]:
 
 
 def _listed(row: Row[tuple[object, ...]]) -> ListedWindow:
-    return ListedWindow(Window(row.start_at, row.end_at), row.agreed, row.reason, row.unique_rows, row.bad_rows)
+    return ListedWindow(Window(row.start_at, row.end_at), row.agreed, row.reason, row.unique_rows, row.rows_unreadable)
 
 
 def open_entries(connection: Connection, window: Window) -> list[Entry]:

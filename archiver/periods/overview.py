@@ -50,8 +50,8 @@ def why_open(
         found.append("within the lookback")
     if not record.agreed:
         found.append(f"listed unreliably: {record.reason}")
-    if record.bad_rows:
-        found.append(f"{record.bad_rows} rows cannot be read")
+    if record.rows_unreadable:
+        found.append(f"{record.rows_unreadable} rows cannot be read")
     unfinished = sum(count for state, count in states.items() if state.is_open)
     if unfinished:
         found.append(f"{unfinished} recordings are open")

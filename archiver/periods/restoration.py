@@ -138,6 +138,6 @@ def _record(last: Filed, document: Mapping[str, Any], closed_at: datetime | None
         last_listed_at=datetime.fromisoformat(listed["last"]),
         agreed=True,
         reason="",
-        bad_rows=0,
+        rows_unreadable=0,
         closed_at=closed_at,
     )

@@ -98,7 +98,7 @@ async def _days(manifest: Manifest, today: date, most: int) -> tuple[list[Day], 
 def _doubt(window: WindowRecord) -> str:
     if not window.agreed:
         return window.reason or "its listing did not agree"
-    return f"{window.bad_rows} rows could not be read" if window.bad_rows else ""
+    return f"{window.rows_unreadable} rows could not be read" if window.rows_unreadable else ""
 
 
 async def _some(manifest: Manifest, states: Sequence[State], most: int, days: Sequence[Day]) -> Listed:

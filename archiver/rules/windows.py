@@ -25,7 +25,7 @@ def due(
     and each day of ``unsettled``, however old.
     """
     today = now.astimezone(UTC).date()
-    settled = settled_before(now, lookback_days)
+    settled = closable_before(now, lookback_days)
     listed = {
         window for window in days(first_day(now, since), today) if window.start >= settled or window not in closed
     }
@@ -45,7 +45,7 @@ def watermark(now: datetime, since: date | None, closed: Collection[Window], uns
     return Window.of_day(min([*open_days, *unsettled, today])).start
 
 
-def settled_before(now: datetime, lookback_days: int) -> datetime:
+def closable_before(now: datetime, lookback_days: int) -> datetime:
     """Windows that ended by this time have been listed for the whole lookback: they may close."""
     return Window.of_day(now.astimezone(UTC).date() - timedelta(days=lookback_days)).start
 

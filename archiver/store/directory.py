@@ -26,7 +26,7 @@ from anyio.to_thread import run_sync
 
 from archiver.clock import Clock, SystemClock
 from archiver.errors import ArchiverError, StoreFailed
-from archiver.model import Digest, Protection, Retention, StoredObject
+from archiver.model import Check, Digest, Protection, Retention, StoredObject
 from archiver.scratch import ScratchDirectory, make_private_directory
 from archiver.store.body import Document
 from archiver.store.directory_errors import file_errors, link_errors
@@ -35,7 +35,6 @@ from archiver.store.directory_names import names_in
 from archiver.store.interface import (
     AlreadyThere,
     Body,
-    Check,
     Conflict,
     Created,
     Deleted,

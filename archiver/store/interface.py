@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from archiver.model import Digest, Protection, Retention, StoredObject
+from archiver.model import Check, Digest, Protection, Retention, StoredObject
 
 
 class Body(Protocol):
@@ -46,16 +46,6 @@ class Conflict:
 
 
 PutOutcome = Created | AlreadyThere | Conflict
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One pre-flight finding about the destination, for ``archiver doctor``."""
-
-    name: str
-    passed: bool
-    fact: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ from typing import BinaryIO
 
 from archiver.clock import Clock, SystemClock
 from archiver.errors import StoreFailed
-from archiver.model import Digest, Protection, Retention, StoredObject
+from archiver.model import Check, Digest, Protection, Retention, StoredObject
 from archiver.store.interface import (
     AlreadyThere,
     Body,
-    Check,
     Conflict,
     Created,
     Deleted,

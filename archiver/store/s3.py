@@ -26,11 +26,10 @@ from anyio.to_thread import run_sync
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
 from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
-from archiver.model import Digest, Protection, Retention, StoredObject
+from archiver.model import Check, Digest, Protection, Retention, StoredObject
 from archiver.store.interface import (
     AlreadyThere,
     Body,
-    Check,
     Conflict,
     Created,
     Deletion,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from archiver.store.interface import Check
+from archiver.model import Check
 from archiver.store.s3_errors import BUSY, DENIED, REFUSED, code_of, status_of
 from archiver.store.s3_headers import Placing, arguments
 from archiver.store.s3_lock_doctor import LockDoctor

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from archiver.model import Digest, Protection, Retention, RetentionMode
-from archiver.store.interface import Check
+from archiver.model import Check, Digest, Protection, Retention, RetentionMode
 from archiver.store.s3_errors import DENIED, code_of, status_of
 from archiver.store.s3_headers import Placing, arguments, protection_in, put_headers
 

@@ -36,8 +36,8 @@ def stored(key: str, version: str | None = None) -> StoredObject:
     return StoredObject(key, 1234, SHA256, version)
 
 
-def listed(window: Window = DAY, *, agreed: bool = True, bad_rows: int = 0) -> ListedWindow:
-    return ListedWindow(window, agreed, "" if agreed else "rows moved under every pass", 1, bad_rows)
+def listed(window: Window = DAY, *, agreed: bool = True, rows_unreadable: int = 0) -> ListedWindow:
+    return ListedWindow(window, agreed, "" if agreed else "rows moved under every pass", 1, rows_unreadable)
 
 
 async def bring(manifest: SqlManifest, name: str, state: State, window: Window = DAY, run: str = RUN) -> Entry:

@@ -145,11 +145,11 @@ class Model(RuleBasedStateMachine):
         assert self.do(self.manifest.restore(entry, {}, NOW, None)) is (name not in self.known)
         self.known.setdefault(name, Known(state, window_of(name), duration=3.0, content=content))
 
-    @rule(window=st.sampled_from(WINDOWS), agreed=st.booleans(), bad_rows=st.sampled_from([0, 0, 1]), run=RUNS)
-    def note_window(self, window: Window, agreed: bool, bad_rows: int, run: str) -> None:
-        self.do(self.manifest.note_window(run, NOW, listed(window, agreed=agreed, bad_rows=bad_rows)))
+    @rule(window=st.sampled_from(WINDOWS), agreed=st.booleans(), rows_unreadable=st.sampled_from([0, 0, 1]), run=RUNS)
+    def note_window(self, window: Window, agreed: bool, rows_unreadable: int, run: str) -> None:
+        self.do(self.manifest.note_window(run, NOW, listed(window, agreed=agreed, rows_unreadable=rows_unreadable)))
         seen = self.windows.setdefault(window, Seen(sound=False))
-        seen.sound = agreed and not bad_rows
+        seen.sound = agreed and not rows_unreadable
         seen.closed = seen.closed and seen.sound
 
     @rule(given=st.lists(st.sampled_from(WINDOWS), unique=True))

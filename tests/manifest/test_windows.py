@@ -99,9 +99,11 @@ async def test_a_failed_recording_holds_its_window_open_until_it_is_done(manifes
     assert await close_all(manifest) == [ONE]
 
 
-@pytest.mark.parametrize(("agreed", "bad_rows"), [(False, 0), (True, 1), (False, 2)])
-async def test_a_doubtful_listing_holds_a_window_open(manifest: SqlManifest, agreed: bool, bad_rows: int) -> None:
-    doubtful = listed(ONE, agreed=agreed, bad_rows=bad_rows)
+@pytest.mark.parametrize(("agreed", "rows_unreadable"), [(False, 0), (True, 1), (False, 2)])
+async def test_a_doubtful_listing_holds_a_window_open(
+    manifest: SqlManifest, agreed: bool, rows_unreadable: int
+) -> None:
+    doubtful = listed(ONE, agreed=agreed, rows_unreadable=rows_unreadable)
     await manifest.note_window(RUN, NOW, listed(TWO))
     await manifest.note_window(RUN, NOW, doubtful)
     assert await close_all(manifest) == [TWO]
@@ -115,14 +117,14 @@ async def test_a_doubtful_listing_holds_a_window_open(manifest: SqlManifest, agr
     assert await manifest.unsettled() == set()
 
 
-@pytest.mark.parametrize(("agreed", "bad_rows"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize(("agreed", "rows_unreadable"), [(False, 0), (True, 1)])
 async def test_a_closed_window_reopens_when_its_listing_leaves_doubts(
-    manifest: SqlManifest, agreed: bool, bad_rows: int
+    manifest: SqlManifest, agreed: bool, rows_unreadable: int
 ) -> None:
     await list_and_close(manifest, ONE, TWO)
     await manifest.note_window("run-2", NOW, listed(ONE))
     assert await closed(manifest) == [ONE, TWO]
-    await manifest.note_window("run-3", NOW, listed(ONE, agreed=agreed, bad_rows=bad_rows))
+    await manifest.note_window("run-3", NOW, listed(ONE, agreed=agreed, rows_unreadable=rows_unreadable))
     assert await closed(manifest) == [TWO]
     assert await manifest.unsettled() == {ONE.day}
     assert await close_all(manifest) == []

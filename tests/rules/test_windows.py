@@ -139,7 +139,7 @@ def test_today_is_a_utc_day() -> None:
     assert windows.first_day(india, None) == date(2026, 9, 22)
     assert windows.first_day(india, date(2026, 11, 22)) == date(2026, 11, 21)
     assert windows.watermark(india, date(2026, 11, 21), (), ()) == datetime(2026, 11, 21, tzinfo=UTC)
-    assert windows.settled_before(india, 0) == datetime(2026, 11, 21, tzinfo=UTC)
+    assert windows.closable_before(india, 0) == datetime(2026, 11, 21, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -237,4 +237,4 @@ def test_asked_a_day_wider_on_both_sides(zone: str, first: date, last: date) -> 
 
 
 def test_settled_when_the_lookback_is_over() -> None:
-    assert windows.settled_before(NOW, 3) == datetime(2026, 11, 18, tzinfo=UTC)
+    assert windows.closable_before(NOW, 3) == datetime(2026, 11, 18, tzinfo=UTC)

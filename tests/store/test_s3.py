@@ -22,9 +22,9 @@ import anyio
 import pytest
 
 from archiver.errors import ArchiverError, DestinationUnusable, StoreFailed
-from archiver.model import Protection, Retention, RetentionMode, StoredObject
+from archiver.model import Check, Protection, Retention, RetentionMode, StoredObject
 from archiver.store.body import Document
-from archiver.store.interface import AlreadyThere, Check, Conflict, Created
+from archiver.store.interface import AlreadyThere, Conflict, Created
 from archiver.store.s3 import MAX_PUT_BYTES, S3Store
 from archiver.store.s3_headers import Placing
 

@@ -217,7 +217,9 @@ def _windows() -> None:
         ),
         sa.Column("reason", sa.Text, nullable=False, comment="why it did not agree, in words"),
         sa.Column("unique_rows", sa.BigInteger, nullable=False, comment="distinct ids of the last listing"),
-        sa.Column("bad_rows", sa.BigInteger, nullable=False, comment="rows of the last listing that could not be read"),
+        sa.Column(
+            "rows_unreadable", sa.BigInteger, nullable=False, comment="rows of the last listing that could not be read"
+        ),
         sa.Column(
             "whole_at",
             MOMENT,
