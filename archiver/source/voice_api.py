@@ -18,7 +18,7 @@ from archiver.source.audio_origin import AudioOrigin
 from archiver.source.dialects import Envelope
 from archiver.source.interface import Account, AudioSink, FetchOutcome, Query
 from archiver.source.listing import ReportListing
-from archiver.source.rows import read_call, read_recording
+from archiver.source.rows import read_call, read_recording, read_time
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """English whatever the process locale, which ``strftime('%b')`` obeys."""
@@ -73,7 +73,7 @@ class VoiceApi:
         """See ``Source.recordings``."""
 
         def read(raw: Mapping[str, Any]) -> tuple[Recording | None, list[Any]]:
-            return read_recording(raw, self._zone)
+            return (None, []) if self._outside(window, raw, "created_at") else read_recording(raw, self._zone)
 
         return ReportListing(
             window, self._asked("voice/recordings", "datetime[r.created_at]", window), self._fetch, read
@@ -83,9 +83,14 @@ class VoiceApi:
         """See ``Source.calls``."""
 
         def read(raw: Mapping[str, Any]) -> tuple[Call | None, list[Any]]:
-            return read_call(raw, self._zone)
+            return (None, []) if self._outside(window, raw, "start_at", "end_at") else read_call(raw, self._zone)
 
         return ReportListing(window, self._asked("voice/calls", "datetime[end_at]", window), self._fetch, read)
+
+    def _outside(self, window: Window, raw: Mapping[str, Any], always: str, rather: str = "") -> bool:
+        """True for a row that surely belongs to another window: of what is asked a day wider, two in three do."""
+        time = read_time(raw.get(always), self._zone)
+        return time is not None and (read_time(raw.get(rather), self._zone) or time) not in window
 
     async def fetch(self, link: Link, sink: AudioSink) -> FetchOutcome:
         """See ``Source.fetch``."""
