@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.cli.redaction import printable
 from archiver.cli.watching import DRAIN_SECONDS, HEARTBEAT_SECONDS, LEAVE_SECONDS, Watcher
 from archiver.errors import ExitCode
@@ -86,17 +87,23 @@ class Teller:
         part = "" if fields["shard"] == "1/1" else f" in shard {fields['shard']}"
         found = ", ".join(f"{fields[kind.value]} {kind}" for kind in Kind if fields[kind.value])
         words = "dry run: " if fields["dry_run"] else ""
-        self._console.data(f"{words}{fields['recordings']} recordings{part} audited: {found or 'nothing found'}")
+        self._console.data(
+            f"{words}{counted(fields['recordings'], 'recording')}{part} audited: {found or 'nothing found'}"
+        )
         how = "bytes read" if fields["deep"] else "digests compared"
         sample = "" if fields["sample"] == 1 else f" (a sample of {fields['sample'] * 100:.4g}%, seed {fields['seed']})"
-        self._console.data(f"{how} of {fields['read']}{sample}, {fields['objects']} objects listed, {fields['run_id']}")
+        self._console.data(
+            f"{how} of {fields['read']}{sample}, {counted(fields['objects'], 'object')} listed, {fields['run_id']}"
+        )
         if fields["drifted"] or fields["unsealed"] or fields["corrupted"]:
             again = f"{fields['drifted']} to be fetched again, {fields['unsealed']} to be sealed again"
             self._console.data(f"{again}, {fields['corrupted']} quarantined")
         if fields["call_days_differ"]:
-            self._console.data(f"{fields['call_days_differ']} days whose calls differ: a run over them compares again")
+            self._console.data(
+                f"{counted(fields['call_days_differ'], 'day')} whose calls differ: a run over them compares again"
+            )
         if fields["period_flaws"]:
-            self._console.data(f"{fields['period_flaws']} flaws in the statements of closed days")
+            self._console.data(f"{counted(fields['period_flaws'], 'flaw')} in the statements of closed days")
         if fields["stopped"]:
             day = fields["whole_before"]
             self._console.data(f"stopped by {fields['stopped']}: {f'whole before {day}' if day else 'no day is whole'}")

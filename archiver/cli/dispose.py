@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.errors import ExitCode, UsageInvalid
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _write_plan(console: Console, plan: Plan, output: Path | None) -> ExitCode:
     _write(path, plan_bytes(plan))
     console.event("summary", plan=str(path), digest=str(plan.digest), recordings=len(plan.recordings))
     if not console.flags.json:
-        console.data(f"{len(plan.recordings)} recordings are past their retention: {path}")
+        console.data(f"{counted(len(plan.recordings), 'recording')} past retention: {path}")
         console.data(f"nothing was deleted; after review: archiver dispose --approve {path}")
     return ExitCode.COMPLETE
 
@@ -122,7 +123,9 @@ def _tell(console: Console, said: dict[str, Any], path: Path) -> ExitCode:
     counts = {"disposed": len(said["disposed"]), "kept": len(said["kept"])}
     console.event("summary", **counts, plan=said["plan"], certificate=str(path))
     if not console.flags.json:
-        console.data(f"{counts['disposed']} recordings deleted, {counts['kept']} kept; certificate: {path}, {beside}")
+        console.data(
+            f"{counted(counts['disposed'], 'recording')} deleted, {counts['kept']} kept; certificate: {path}, {beside}"
+        )
         for place in said["not_disposed_of"]:
             console.warn(f"copies in {place} were not deleted", "dispose of that destination by its own configuration")
         for each in said["kept"]:

@@ -9,6 +9,7 @@ from types import TracebackType
 import click
 
 from archiver.cli.console import Console, OutputClosed
+from archiver.cli.counting import counted
 from archiver.cli.redaction import printable
 from archiver.errors import PRECEDENCE, ArchiverError, ConfigInvalid, ExitCode, leaves
 
@@ -63,7 +64,7 @@ def _failure(console: Console, error: ArchiverError) -> int:
                 console.error(problem, exit_code=code)
             else:
                 console.put(printable(problem))
-        console.error(f"the configuration has {count} problem{'s' * (count != 1)}", error.hint, exit_code=code)
+        console.error(f"the configuration has {counted(count, 'problem')}", error.hint, exit_code=code)
     else:
         console.error(error.fact, error.hint, exit_code=code)
     return code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.cli.parameters import Day, in_order
 from archiver.errors import ExitCode, UsageInvalid
 
@@ -142,7 +143,9 @@ def _order(console: Console, matter: str, reason: str, action: Action, selector:
         problems=len(tally.problems),
     )
     if not console.flags.json:
-        console.data(f"{matter}: {action.value}, {tally.matched} recordings matched, {tally.changed} changed")
+        console.data(
+            f"{matter}: {action.value}, {counted(tally.matched, 'recording')} matched, {tally.changed} changed"
+        )
     return ExitCode.INCOMPLETE if tally.problems else ExitCode.COMPLETE
 
 
@@ -189,7 +192,7 @@ async def _list(console: Console, config: Config, matter: str | None) -> None:
     for name in names:
         console.event("matter", matter=name, recordings=held[name])
         if not console.flags.json:
-            console.data(f"{name} holds {held[name]} recordings")
+            console.data(f"{name} holds {counted(held[name], 'recording')}")
     console.event("summary", matters=len(names), orders=len(orders))
     if not orders:
         console.say("no matter holds anything")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def rebuild(console: Console) -> ExitCode:
 
     loaded = console.load_config()
     findings = anyio.run(_rebuild, loaded.config)
-    words = f"{findings.sidecars} sidecars read, {findings.restored} recordings restored, {findings.known} known before"
+    read, restored = counted(findings.sidecars, "sidecar"), counted(findings.restored, "recording")
+    words = f"{read} read, {restored} restored, {findings.known} known before"
     return _tell(console, "rebuild", findings, words)
 
 
@@ -41,7 +43,7 @@ def check(console: Console) -> ExitCode:
 
     loaded = console.load_config()
     findings = anyio.run(_check, loaded.config)
-    return _tell(console, "check", findings, f"{findings.sidecars} sidecars read, {findings.known} agree")
+    return _tell(console, "check", findings, f"{counted(findings.sidecars, 'sidecar')} read, {findings.known} agree")
 
 
 @manifest.command()

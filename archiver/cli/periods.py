@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.cli.parameters import Day
 from archiver.cli.redaction import printable
 from archiver.errors import ExitCode, StoreFailed, UsageInvalid
@@ -38,9 +39,9 @@ def list_(console: Console) -> ExitCode:
     if not console.flags.json:
         for day in days:
             counts = ", ".join(f"{count} {state}" for state, count in sorted(day["states"].items())) or "no recordings"
-            amended = f", {day['amendments']} amendments" if day["amendments"] else ""
+            amended = f", {counted(day['amendments'], 'amendment')}" if day["amendments"] else ""
             words = "closed" if day["closed"] else f"open: {'; '.join(day['because'])}"
-            console.data(printable(f"{day['day']}  {counts}, {day['calls']} calls{amended}: {words}"))
+            console.data(printable(f"{day['day']}  {counts}, {counted(day['calls'], 'call')}{amended}: {words}"))
     return ExitCode.COMPLETE
 
 
@@ -93,9 +94,9 @@ def summary_of(verified: Verified) -> dict[str, int]:
 
 def words_of(verified: Verified) -> str:
     """The same in a line."""
-    found = f"{verified.flaws} flaws" if verified.flaws else "nothing found"
+    found = counted(verified.flaws, "flaw") if verified.flaws else "nothing found"
     more = f", {verified.unreadable} could not be read" if verified.unreadable else ""
-    return f"{verified.documents} documents of {verified.days} days verified: {found}{more}"
+    return f"{counted(verified.documents, 'document')} of {counted(verified.days, 'day')} verified: {found}{more}"
 
 
 class _Teller:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.cli.redaction import printable
 from archiver.errors import UsageInvalid
 
@@ -143,7 +144,7 @@ def show(console: Console, facts: Report) -> None:
     counts = Counter(day.status for day in facts.days)
     for status, (_, name, meaning) in STATUSES.items():
         if counts[status]:
-            console.data(f"{counts[status]:>5} days  {name.lower()}: {meaning}")
+            console.data(f"{counted(counts[status], 'day'):>10}  {name.lower()}: {meaning}")
     for entry in facts.exceptions.entries[:10]:
         console.data(printable(f"{entry.recording_id}: {why(entry.state, entry.reason).plain}"))
     if facts.exceptions.total > 10:

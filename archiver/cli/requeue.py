@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.errors import ExitCode, UsageInvalid
 from archiver.rules.lifecycle import REQUEUEABLE
 
@@ -42,7 +43,7 @@ def requeue(console: Console, states: tuple[str, ...], ids: tuple[str, ...], rea
             f"only {', '.join(STATES)} ones can be",
         )
     if not console.flags.json:
-        console.data(f"{len(done)} recordings requeued")
+        console.data(f"{counted(len(done), 'recording')} requeued")
     return ExitCode.COMPLETE
 
 

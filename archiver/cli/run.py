@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.cli.parameters import Day, Duration, Size, in_order
 from archiver.errors import ExitCode, UsageInvalid
 
@@ -145,13 +146,13 @@ def tell(console: Console, summary: Summary, left_because: Mapping[str, int], *,
         if fields[name]
     ]
     words = "dry run: " if dry_run else ""
-    days = f"{summary.windows} window{'s' * (summary.windows != 1)}"
-    console.data(f"{words}{summary.listed} recordings listed in {days}: {', '.join(counts) or 'nothing'}")
+    days = counted(summary.windows, "window")
+    console.data(f"{words}{counted(summary.listed, 'recording')} listed in {days}: {', '.join(counts) or 'nothing'}")
     if not dry_run:
         console.data(f"{summary.bytes / 2**20:.1f} MiB in {summary.seconds:.1f} s, run {summary.run_id}")
     if summary.calls_listed or summary.calls_archived:
         wanted = f"{summary.calls_pending} would be archived" if dry_run else f"{summary.calls_archived} new or changed"
-        console.data(f"{summary.calls_listed} calls listed: {wanted}")
+        console.data(f"{counted(summary.calls_listed, 'call')} listed: {wanted}")
     if summary.stopped == "budget":
         console.data("stopped at its budget: what was done is done, the next run goes on")
     for words in troubles(summary):

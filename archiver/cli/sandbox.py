@@ -12,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.errors import ExitCode, UsageInvalid
 
 if TYPE_CHECKING:
@@ -84,4 +85,4 @@ def _announce(console: Console, ready: Sandbox, recordings: int) -> None:
         here = quote(str(Path.cwd()))
         host = ready.host
         console.data(_SNIPPET.format(base_url=ready.base_url, token=ready.token, host=host, here=here))
-    console.say(f"{recordings} recordings at {ready.base_url}, until Ctrl-C")
+    console.say(f"{counted(recordings, 'recording')} at {ready.base_url}, until Ctrl-C")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.counting import counted
 from archiver.cli.parameters import Duration
 from archiver.errors import ExitCode
 
@@ -121,9 +122,9 @@ def show(console: Console, facts: dict[str, Any]) -> None:
     """The same for people."""
     total = sum(facts["states"].values())
     parts = ", ".join(f"{count} {state}" for state, count in sorted(facts["states"].items()))
-    console.data(f"{total} recordings: {parts or 'none yet'}")
+    console.data(f"{counted(total, 'recording')}: {parts or 'none yet'}")
     calls = facts["calls"]
-    console.data(f"{calls['total']} calls in {len(calls['days'])} days")
+    console.data(f"{counted(calls['total'], 'call')} in {counted(len(calls['days']), 'day')}")
     names = [*sorted(facts["states"]), "calls"]
     days = sorted(facts["days"].keys() | {day for day, held in calls["days"].items() if held["calls"]})
     if days:

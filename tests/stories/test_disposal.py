@@ -150,7 +150,7 @@ def test_an_id_that_nobody_knows_is_held_and_doubted(archived: Operator) -> None
     assert result.exit_code == 0, result.stderr
     assert "typo is not in the manifest" in result.stderr
     assert one not in result.stderr
-    assert "1 recordings matched" in result.stdout
+    assert "1 recording matched" in result.stdout
 
 
 def test_something_that_the_plan_does_not_name_stops_it(archived: Operator) -> None:
