@@ -157,7 +157,7 @@ def test_a_late_arrival_after_closing_is_an_amendment(
     assert (change["id"], change["before"], change["after"]["state"]) == (late.id, None, "archived")
     assert change["after"]["late"] is True
     assert verify(someone) == (0, [])
-    assert "1 amendments: closed" in someone.types("periods", "list").stdout
+    assert "1 amendment: closed" in someone.types("periods", "list").stdout
 
 
 def test_a_vanished_row_and_a_corrected_duration_are_amended(
