@@ -143,5 +143,9 @@ def _write(path: Path, content: bytes, *, again: bool = False) -> None:
     try:
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             file.write(content)
+    except FileExistsError:
+        raise UsageInvalid(
+            f"{path} exists already", "--output FILE names another; nothing is ever overwritten"
+        ) from None
     except OSError as error:
-        raise UsageInvalid(f"{path} cannot be written: {error.strerror}") from None
+        raise UsageInvalid(f"{path} cannot be written: {error.strerror}", "--output FILE names another place") from None

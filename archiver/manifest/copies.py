@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, se
 
 from archiver.manifest.copy_book import Copy, CopyBook, CopyCounts, CopyScope, CopyState
 from archiver.manifest.rows import chunks
-from archiver.manifest.schema import copies, copy_passes, windows
+from archiver.manifest.schema import copies, copy_passes, recordings, runs, windows
 from archiver.manifest.writer import Kind, Writer
 from archiver.model import Digest
 
@@ -28,6 +28,17 @@ _END = update(copy_passes).where(copy_passes.c.begun_at == bindparam("of"))
 _FORGET_PASSES = delete(copy_passes).where(copy_passes.c.begun_at < bindparam("before"))
 _DAYS = select(windows.c.start_at).where(
     or_(windows.c.last_listed_at >= bindparam("since"), windows.c.closed_at >= bindparam("since"))
+)
+_TOUCHED = (  # a run that stopped early may have archived recordings of a day that it never listed to the end
+    select(recordings.c.day)
+    .where(
+        recordings.c.last_listed_run.in_(
+            select(runs.c.run_id).where(
+                or_(runs.c.started_at >= bindparam("since"), runs.c.ended_at >= bindparam("since"))
+            )
+        )
+    )
+    .distinct()
 )
 _OPEN = select(copies.c.key).where(copies.c.state != CopyState.COPIED.value).limit(MOST_OPEN)
 _KNOWN = select(copies).where(copies.c.key.in_(bindparam("keys", expanding=True)))
@@ -77,8 +88,9 @@ def _scope(connection: Connection, at: datetime) -> CopyScope | None:
     unmade = tuple(connection.execute(_OPEN).scalars())
     if len(unmade) == MOST_OPEN:
         return None
-    days = connection.execute(_DAYS, {"since": last.begun_at}).scalars()
-    return CopyScope(frozenset(start.date() for start in days), unmade)
+    since = {"since": last.begun_at}
+    listed = {start.date() for start in connection.execute(_DAYS, since).scalars()}
+    return CopyScope(frozenset(listed.union(connection.execute(_TOUCHED, since).scalars())), unmade)
 
 
 def _end(connection: Connection, begun_at: datetime, at: datetime, *, whole: bool) -> None:

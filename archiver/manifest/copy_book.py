@@ -41,7 +41,7 @@ class CopyScope:
     """What has to be compared, where not everything has to be."""
 
     days: frozenset[date]
-    """Listed or closed since the last comparison began."""
+    """Listed, even in part, or closed since the last comparison began."""
     keys: tuple[str, ...]
     """Copies that are not made."""
 

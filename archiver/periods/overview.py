@@ -54,7 +54,7 @@ def why_open(
         found.append(f"{record.rows_unreadable} rows cannot be read")
     unfinished = sum(count for state, count in states.items() if state.is_open)
     if unfinished:
-        found.append(f"{unfinished} recordings are open")
+        found.append("1 recording is open" if unfinished == 1 else f"{unfinished} recordings are open")
     if states.get(State.FAILED):
         found.append(f"{states[State.FAILED]} recordings have failed: archiver requeue decides")
     if with_calls and (calls is None or not calls.agreed):

@@ -21,7 +21,7 @@ STATES = {
 
 STATUSES = {
     DayStatus.COMPLETE: ("✓", "Complete", "closed; everything the source named is archived"),
-    DayStatus.EMPTY: ("–", "None", "closed; the source named no recording"),
+    DayStatus.EMPTY: ("–", "Empty", "closed; the source named no recording"),
     DayStatus.WAITING: ("…", "Not closed yet", "all settled so far; late recordings may still come"),
     DayStatus.OPEN: ("○", "Open", "some recordings are still to be fetched"),
     DayStatus.PERSON: ("!", "Exceptions", "something waits for a person's decision"),

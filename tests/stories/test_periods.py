@@ -194,7 +194,7 @@ def test_a_day_that_cannot_close_blocks_no_other(start: date, operator: NewOpera
     assert someone.runs().exit_code == 3
     assert documents(someone) == [f"periods/dt={start + timedelta(days=n)}/statement.json" for n in (1, 2)]
     assert f"{start}  " in someone.types("periods", "list").stdout
-    assert "open: 1 recordings are open" in someone.types("periods", "list").stdout
+    assert "open: 1 recording is open" in someone.types("periods", "list").stdout
 
     world.replace(waiting)
     assert someone.runs().exit_code == 0
