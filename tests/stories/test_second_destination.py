@@ -97,20 +97,6 @@ def test_down_for_a_run_and_caught_up_by_the_next(
     assert destination.puts() == puts
 
 
-def test_a_day_that_was_archived_in_part(
-    world: World, operator: NewOperator, destination: Destination, second: Destination
-) -> None:
-    """A run stops at its budget before the day's listing ends: what it has archived is copied all the same."""
-    someone = with_second(operator(world, destination), second)
-    _, first, _, last = someone.days()
-    assert someone.runs("--from", first, "--to", first).exit_code == 0
-    assert someone.runs("--from", last, "--to", last, "--limit", "1").exit_code == 13
-
-    assert someone.runs("--from", first, "--to", first).exit_code == 0
-
-    assert second.objects() == destination.objects()
-
-
 def test_other_bytes_under_a_key(
     world: World, operator: NewOperator, destination: Destination, second: Destination
 ) -> None:
