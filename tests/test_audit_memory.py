@@ -84,6 +84,7 @@ def archive_of(audio: str) -> dict[str, object]:
         "grade": "verified",
         "reasons": [],
         "retention": None,
+        "reconstructed": False,
     }
 
 
