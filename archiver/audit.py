@@ -32,6 +32,7 @@ AT_ONCE = 32
 """Recordings inspected concurrently."""
 PROBES = f"{keys.PROBES}/"
 NOT_COPIED = Copy("", 0, CopyState.PENDING)
+NOT_EXPECTED = (CopyState.PENDING, CopyState.LEAVING)
 CANNOT_MEND = (
     "nothing is ever written over a key: bring the right version back or remove the object, then archiver requeue"
 )
@@ -228,7 +229,7 @@ class Audit:
         """What the second destination should hold of it, in the versions of there; None where nothing is copied yet."""
         named = [stored for stored in (entry.audio, entry.sidecar) if stored is not None]
         known = await self.manifest.copies.known([stored.key for stored in named])
-        if entry.audio is None or known.get(entry.audio.key, NOT_COPIED).state is CopyState.PENDING:
+        if entry.audio is None or known.get(entry.audio.key, NOT_COPIED).state in NOT_EXPECTED:
             return None
         audio, *document = (replace(each, version_id=known.get(each.key, NOT_COPIED).version_id) for each in named)
         return replace(entry, audio=audio, sidecar=document[0] if document else None)
@@ -303,6 +304,10 @@ class Audit:
         """A group that no entry names; then on to the next."""
         objects = {key: history for key, history in groups.objects.items() if history.current}
         await groups.advance()
+        if self.order.second:  # of what was disposed of, whatever is left there is known to be left
+            known = await self.manifest.copies.known(list(objects))
+            left = {key for key, copy in known.items() if copy.state is CopyState.LEAVING}
+            objects = {key: history for key, history in objects.items() if key not in left}
         if not objects:
             return
         recording_id = await self._id_of(objects)

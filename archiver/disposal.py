@@ -7,14 +7,16 @@ first deletion: a disposal that was cut anywhere is finished by the same plan, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 from archiver.caretaker import keys_of, subject_of
 from archiver.clock import Clock
+from archiver.copy_disposal import Gone
 from archiver.errors import DestinationUnusable, StoreFailed
 from archiver.keeping import Keeper
+from archiver.manifest.copy_book import Copy, CopyState
 from archiver.manifest.interface import Change, Entry, Manifest
 from archiver.matters import read_orders
 from archiver.model import Row
@@ -49,6 +51,8 @@ class Disposal:
     software: str
     tell: Callable[..., None]
     """Takes events as ``Reporter.event`` does."""
+    copied: bool = False
+    """True if a second destination has copies: the manifest is told of each that has to go there as well."""
     _day: date | None = None
     _rows: Mapping[str, Row] = field(default_factory=dict)
 
@@ -89,6 +93,7 @@ class Disposal:
             return "the manifest does not know it"
         standing = await read_tombstone(self.store, entry.recording_id, entry.day)
         if entry.state is State.EXPIRED and standing is not None:  # by this plan before; or it was met again meanwhile
+            await self._let_go(standing)
             return await self._clear(standing) or standing
         if entry.state is not State.ARCHIVED:
             return f"it is {entry.state} in the manifest"
@@ -103,6 +108,7 @@ class Disposal:
         if reason := await self._protected(pieces):
             return reason
         tombstone = standing or await self._bury(entry, doomed, plan)
+        await self._let_go(tombstone)
         if reason := await self._clear(tombstone):
             return reason
         change = Change(reason=tombstone.reason, matters=(), detail={"plan": str(plan.digest)})
@@ -110,9 +116,20 @@ class Disposal:
         await self.manifest.advance(entry.recording_id, State.ARCHIVED, Event.EXPIRED, now, self.run_id, change)
         return tombstone
 
+    async def _let_go(self, tombstone: Tombstone) -> None:
+        """Before anything is deleted, so that whatever cuts this short the copies are not forgotten."""
+        if self.copied:
+            known = await self.manifest.copies.known(tombstone.keys)
+            sizes = {piece.key: piece.size for piece in tombstone.pieces}
+            marked = [
+                replace(known.get(key) or Copy(key, size, CopyState.LEAVING), state=CopyState.LEAVING, reason="")
+                for key, size in sizes.items()
+            ]
+            await self.manifest.copies.note(self.clock.now(), marked)
+
     async def _clear(self, tombstone: Tombstone) -> str:
         """Delete what the tombstone names and is still there; why something stays, or nothing."""
-        for key in dict.fromkeys(piece.key for piece in tombstone.pieces):
+        for key in tombstone.keys:
             named = {piece.name for piece in tombstone.pieces}
             for version in await self.store.versions(key):
                 if (key, version.version_id) in named and (reason := await self._delete(key, version.version_id)):
@@ -210,10 +227,8 @@ class Disposal:
         return self._rows.get(entry.recording_id, {})
 
 
-def certificate(
-    plan: Plan, done: Done, ended: datetime, software: str, untouched: Sequence[str] = ()
-) -> dict[str, Any]:
-    """What was done, for the file: JSON values, no personal data. ``untouched``: places that may hold copies."""
+def certificate(plan: Plan, done: Done, ended: datetime, software: str, copies: Gone | None = None) -> dict[str, Any]:
+    """What was done, for the file: JSON values, no personal data. ``copies``: of the second destination."""
     return {
         "schema_version": disposal.SCHEMA_VERSION,
         "type": "disposal certificate",
@@ -222,7 +237,7 @@ def certificate(
         "plan_made_at": plan.made_at.isoformat(),
         "ended_at": ended.isoformat(),
         "software": software,
-        "not_disposed_of": list(untouched),
+        "second_destination": None if copies is None else asdict(copies),
         "disposed": [
             {
                 "recording_id": each.recording_id,

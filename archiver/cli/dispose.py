@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ def dispose(
 
     Each recording is checked again before it goes, by policy, matters, lock and hold; all versions of its audio, its
     sidecar and its amendments are deleted, and a tombstone stays. What was cut short is finished by the same plan.
-    Exit code 4 if something of the plan was kept.
+    Copies in the second destination go last, each checked there too. Exit code 4 if something was kept, 3 if copies are
+    still to be deleted: approve this plan, or a later one, once more.
     """
     import anyio
 
@@ -73,7 +75,7 @@ def _write_plan(console: Console, plan: Plan, output: Path | None) -> ExitCode:
 async def _carry_out(console: Console, config: Config, path: Path) -> dict[str, Any]:
     from archiver.clock import SystemClock
     from archiver.disposal import certificate as certify
-    from archiver.disposing import disposal_of, file_disposal, new_disposal_id
+    from archiver.disposing import disposal_of, dispose_of_copies, file_disposal, new_disposal_id
     from archiver.noting import noted
     from archiver.rules.disposal import refusal
     from archiver.wiring import SOFTWARE, manifest_of, store_of
@@ -88,17 +90,12 @@ async def _carry_out(console: Console, config: Config, path: Path) -> dict[str, 
             raise UsageInvalid(f"{path} cannot be carried out: {reason}", "archiver dispose makes a new plan")
         work = await disposal_of(config, manifest, store, clock, note.run_id, console.event)
         done = await work.carry_out(plan)
-        said = certify(plan, done, clock.now(), SOFTWARE, _copies(config))
+        copies = await dispose_of_copies(config, manifest, store, clock, console.event)
+        said = certify(plan, done, clock.now(), SOFTWARE, copies)
         await file_disposal(store, plan, said)
         note.exit_code = _code(said)
         note.tells = lambda: {"type": "disposal", "disposed": len(done.disposed), "kept": len(done.kept)}
     return said
-
-
-def _copies(config: Config) -> list[str]:
-    """Where copies of what was deleted may lie, which no disposal touches."""
-    second = config.second_destination.url
-    return [] if second is None else [second]
 
 
 def _read_plan(path: Path) -> Plan:
@@ -121,20 +118,36 @@ def _tell(console: Console, said: dict[str, Any], path: Path) -> ExitCode:
     _write(path, json.dumps(said, indent=2).encode() + b"\n", again=True)
     _write(beside, page(said).encode(), again=True)
     counts = {"disposed": len(said["disposed"]), "kept": len(said["kept"])}
+    if (copies := said["second_destination"]) is not None:
+        counts |= {"copies_disposed": len(copies["deleted"]), "copies_kept": len(copies["stayed"])}
     console.event("summary", **counts, plan=said["plan"], certificate=str(path))
     if not console.flags.json:
         console.data(
             f"{counted(counts['disposed'], 'recording')} deleted, {counts['kept']} kept; certificate: {path}, {beside}"
         )
-        for place in said["not_disposed_of"]:
-            console.warn(f"copies in {place} were not deleted", "dispose of that destination by its own configuration")
+        if copies is not None:
+            _tell_of_copies(console, copies)
         for each in said["kept"]:
             console.data(f"kept {each['recording_id']}: {each['reason']}")
     return _code(said)
 
 
+def _tell_of_copies(console: Console, copies: dict[str, Any]) -> None:
+    deleted, stayed = len(copies["deleted"]), copies["stayed"]
+    console.data(f"second destination: copies of {counted(deleted, 'recording')} deleted, of {len(stayed)} not")
+    for each in stayed:
+        if not each["pending"]:
+            console.data(f"kept there {each['recording_id']}: {each['reason']}")
+    hint = "archiver dispose --approve, with this plan or a later one, tries again"
+    for reason, count in Counter(each["reason"] for each in stayed if each["pending"]).items():
+        console.warn(f"copies of {counted(count, 'recording')} are still to be deleted: {reason}", hint)
+
+
 def _code(said: dict[str, Any]) -> ExitCode:
-    return ExitCode.NEEDS_A_PERSON if said["kept"] else ExitCode.COMPLETE
+    stayed = (said["second_destination"] or {}).get("stayed", ())
+    if said["kept"] or any(not each["pending"] for each in stayed):
+        return ExitCode.NEEDS_A_PERSON
+    return ExitCode.INCOMPLETE if stayed else ExitCode.COMPLETE
 
 
 def _write(path: Path, content: bytes, *, again: bool = False) -> None:

@@ -134,7 +134,9 @@ def show(console: Console, facts: dict[str, Any]) -> None:
         console.data(f"{day}  " + "".join(f"{counts.get(name, 0):>13}" for name in names))
     console.data(f"closed up to: {facts['watermark']}")
     if (copies := facts["copies"]) is not None:
-        there = ", ".join(f"{copies[name]} {name}" for name in ("copied", "pending", "conflict") if copies.get(name))
+        there = ", ".join(
+            f"{copies[name]} {name}" for name in ("copied", "pending", "conflict", "leaving") if copies.get(name)
+        )
         since = "" if copies["complete"] else "; the last comparison did not come to its end"
         console.data(f"second place: {there or 'nothing copied yet'}{since}")
     if oldest := facts["oldest_open"]:

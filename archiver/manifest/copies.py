@@ -40,12 +40,15 @@ _TOUCHED = (  # a run that stopped early may have archived recordings of a day t
     )
     .distinct()
 )
-_OPEN = select(copies.c.key).where(copies.c.state != CopyState.COPIED.value).limit(MOST_OPEN)
+_UNMADE = copies.c.state.in_([CopyState.PENDING.value, CopyState.CONFLICT.value])
+_OPEN = select(copies.c.key).where(_UNMADE).limit(MOST_OPEN)
+_LEAVING = select(copies.c.key).where(copies.c.state == CopyState.LEAVING.value).order_by(copies.c.key)
+_DROP = delete(copies).where(copies.c.key.in_(bindparam("keys", expanding=True)))
 _KNOWN = select(copies).where(copies.c.key.in_(bindparam("keys", expanding=True)))
 _CHANGE = update(copies).where(copies.c.key == bindparam("of"))
 _ADD = insert(copies).inline()
 _COUNTS = select(copies.c.state, func.count()).group_by(copies.c.state)
-_FORGET = delete(copies).where(copies.c.state != CopyState.COPIED.value, copies.c.noted_at < bindparam("before"))
+_FORGET = delete(copies).where(_UNMADE, copies.c.noted_at < bindparam("before"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,13 @@ class SqlCopyBook(CopyBook):
     async def note(self, at: datetime, made: Sequence[Copy]) -> None:
         for piece in chunks(made):
             await self.writer.do(partial(_note, at=at, made=piece), Kind.WRITE)
+
+    async def leaving(self) -> Sequence[str]:
+        return await self.writer.do(_leaving, Kind.READ)
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        for piece in chunks(keys):
+            await self.writer.do(partial(_drop, keys=piece), Kind.WRITE)
 
     async def counts(self) -> CopyCounts:
         return await self.writer.do(_counts, Kind.READ)
@@ -117,6 +127,14 @@ def _note(connection: Connection, at: datetime, made: Sequence[Copy]) -> None:
         }
         if not connection.execute(_CHANGE, {"of": each.key, **values}).rowcount:
             connection.execute(_ADD, {"key": each.key, **values})
+
+
+def _leaving(connection: Connection) -> Sequence[str]:
+    return connection.execute(_LEAVING).scalars().all()
+
+
+def _drop(connection: Connection, keys: Sequence[str]) -> None:
+    connection.execute(_DROP, {"keys": list(keys)})
 
 
 def _counts(connection: Connection) -> CopyCounts:

@@ -17,6 +17,7 @@ class CopyState(StrEnum):
     COPIED = "copied"  # there, with the same bytes
     PENDING = "pending"  # still to be copied
     CONFLICT = "conflict"  # other bytes lie under its key
+    LEAVING = "leaving"  # its recording was disposed of; still to be deleted there
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Copy:
     size: int
     state: CopyState
     digest: Digest | None = None
-    """SHA-256 of its bytes there; None unless copied."""
+    """SHA-256 of its bytes there; None unless it was copied."""
     version_id: str | None = None
     """Of the copy."""
     attempts: int = 0
@@ -71,6 +72,12 @@ class CopyBook(Protocol):
 
     async def note(self, at: datetime, made: Sequence[Copy]) -> None:
         """Keep what has become of copies, in place of what was."""
+
+    async def leaving(self) -> Sequence[str]:
+        """Keys of copies that are still to be deleted, in their order."""
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Know nothing of these copies any more: they were deleted."""
 
     async def counts(self) -> CopyCounts:
         """Copies by state, and when they were compared."""

@@ -41,8 +41,9 @@ def page(certificate: Mapping[str, Any]) -> str:
         "<h1>Certificate of disposal</h1>"
         f'<p><span class="big">{len(disposed)}</span> deleted for good, in all versions: {objects} objects.'
         f" {len(kept)} kept of what the plan names.</p>"
-        f"{_elsewhere(certificate['not_disposed_of'])}<dl>{rows}</dl>"
+        f"<dl>{rows}</dl>"
         f"<h2>Deleted</h2>{_disposed(disposed)}<h2>Kept</h2>{_kept(kept)}"
+        f"{_copies(certificate['second_destination'])}"
         "<p>Of each deleted recording a tombstone stays in the destination, with the SHA-256 of what was deleted and"
         " no personal data.</p></body></html>\n"
     )
@@ -52,9 +53,13 @@ def _moment(iso: str) -> str:
     return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _elsewhere(places: Sequence[str]) -> str:
-    named = ", ".join(f"<code>{escape(place)}</code>" for place in places)
-    return f"<p><strong>Copies in {named} were not deleted by this disposal.</strong></p>" if places else ""
+def _copies(second: Mapping[str, Any] | None) -> str:
+    if second is None:
+        return ""
+    return (
+        f"<h2>Second destination</h2><p><code>{escape(second['destination'])}</code>: copies of"
+        f" {len(second['deleted'])} deleted, of {len(second['stayed'])} not.</p>{_kept(second['stayed'])}"
+    )
 
 
 def _disposed(disposed: list[Mapping[str, Any]]) -> str:
@@ -71,7 +76,7 @@ def _disposed(disposed: list[Mapping[str, Any]]) -> str:
     return _table(("Recording", "Class", "Retained until", "Deleted", "SHA-256 of its objects"), rows)
 
 
-def _kept(kept: list[Mapping[str, Any]]) -> str:
+def _kept(kept: Sequence[Mapping[str, Any]]) -> str:
     rows = [(f"<code>{escape(each['recording_id'])}</code>", escape(each["reason"])) for each in kept]
     return _table(("Recording", "Why"), rows)
 

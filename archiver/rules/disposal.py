@@ -84,6 +84,21 @@ class Tombstone:
     pieces: tuple[Piece, ...]
     software: str
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Of its pieces, each once, in their order."""
+        return tuple(dict.fromkeys(piece.key for piece in self.pieces))
+
+
+@dataclass(frozen=True, slots=True)
+class Stayed:
+    """A recording that was disposed of, and whose copies are still in the second destination."""
+
+    recording_id: str
+    reason: str
+    pending: bool
+    """True if it is enough to try again."""
+
 
 def kept_until(held: Retention | None, policy: Retention) -> datetime:
     """When a recording may go: what holds it and what the policy says now must both be over."""

@@ -155,6 +155,12 @@ def tombstone_key(recording_id: str, day: date) -> str:
     return f"{day_prefix(TOMBSTONES, day)}{stem(recording_id)}.json"
 
 
+def tombstone_beside(key: str) -> str:
+    """The key of the tombstone of the recording whose audio, sidecar or amendment lies under ``key``."""
+    _, day, name = key.split("/")
+    return f"{TOMBSTONES}/{day}/{name.partition('.')[0]}.json"
+
+
 def disposal_key(plan: Digest, name: str) -> str:
     """The key of a plan that was carried out, or of its certificate."""
     return f"{DISPOSALS}/{plan.hex[:16]}/{re.sub('[^a-z0-9-]', '', name.lower())}.json"

@@ -35,7 +35,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "plan_made_at": "2033-11-01T08:15:00+00:00",
         "ended_at": "2033-11-02T08:15:01+00:00",
         "software": "recording-archiver 0.1.0",
-        "not_disposed_of": ["s3://acme-voice-archive-second/bics"],
+        "second_destination": {
+            "destination": "s3://acme-voice-archive-second/bics",
+            "deleted": [each["recording_id"] for each in disposed[1:]],
+            "stayed": [{"recording_id": HOSTILE, "reason": "it is locked there", "pending": False}],
+        },
         "disposed": disposed,
         "kept": [{"recording_id": "f" * 128, "reason": "held for case-17"}],
     }
@@ -56,6 +60,8 @@ def test_the_certificate_can_be_read(size: str, scheme: str, browser: Chrome, ce
         "1 kept of what the plan names",
         "held for case-17",
         "acme-voice-archive-second",
+        "copies of 5 deleted, of 1 not",
+        "it is locked there",
     ):
         assert told in words
     assert evaluate(browser, "return document.scripts.length") == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -92,3 +93,31 @@ def test_a_disposal_that_was_killed_is_finished_by_the_same_plan(
     assert len(certificate(path)["disposed"]) == 12
     assert len(bucket.versions("tombstones/")) == 12
     assert archived.types("audit", "--json").exit_code == 0
+
+
+def test_copies_go_as_well_but_for_what_is_locked_there(
+    operator: NewOperator, new_locking_bucket: Callable[[], LockingBucket]
+) -> None:
+    """Killed between two deletions in the second bucket, and finished by the same plan."""
+    first, second = new_locking_bucket(), new_locking_bucket()
+    someone = operator(World.generate(seed=1, recordings=6, days=2), first)
+    someone.settings = {"retention": OVER, "second_destination": second.section}
+    assert someone.runs().exit_code == 0
+    assert len(everything(second)) == 12
+    path = plan(someone)
+    key, version = everything(second)[-1]
+    named = {"Bucket": second.name, "Key": key, "VersionId": version}
+    second.client.put_object_legal_hold(**named, LegalHold={"Status": "ON"})
+
+    dies(someone, "delete", 12 + 3, "dispose", "--approve", str(path))
+
+    assert (everything(first), len(everything(second))) == ([], 12 - 3)
+    assert approve(someone, path).exit_code == 4
+    (stayed,) = certificate(path)["second_destination"]["stayed"]
+    assert stayed["reason"] == f"{key.removeprefix('voice/')} is under a legal hold there"
+    assert {left.partition(".")[0] for left, _ in everything(second)} == {key.partition(".")[0]}
+    assert someone.types("audit", "--destination", "second", "--json").exit_code == 0
+    second.client.put_object_legal_hold(**named, LegalHold={"Status": "OFF"})
+    assert approve(someone, path).exit_code == 0
+    assert everything(second) == []
+    assert len(second.versions("tombstones/")) == 6

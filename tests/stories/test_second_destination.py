@@ -14,6 +14,7 @@ import pytest
 
 from archiver.sandbox import World, new_recording
 from tests.stories.conftest import Directory, NewOperator, put_behind_the_back
+from tests.stories.disposing import OVER, approve, certificate, plan
 from tests.stories.operator import Destination, Operator, kill, sealed
 
 RECORDINGS = 12
@@ -194,3 +195,87 @@ def test_a_signal_while_the_second_destination_hangs(
     assert someone.archived() == someone.truth()
     assert with_second(someone, second).runs().exit_code == 0
     assert second.objects() == directory.objects()
+
+
+@pytest.fixture
+def over(world: World, operator: NewOperator, directory: Directory) -> tuple[Operator, Directory]:
+    """Everything is past its retention, and copied."""
+    someone, second = operator(world, directory), Directory(directory.root.parent / "second")
+    with_second(someone, second).settings["retention"] = {**OVER, "accept_unenforced": True}
+    assert someone.runs().exit_code == 0
+    assert len(sealed(second.objects(), "recordings")) == RECORDINGS
+    return someone, second
+
+
+def left(place: Destination) -> set[str]:
+    return {key for key in place.objects() if key.startswith("recordings/")}
+
+
+def copies_in(someone: Operator) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(someone.types("status", "--json").stdout)["copies"]
+    return found
+
+
+def test_a_disposal_reaches_the_copies(over: tuple[Operator, Directory]) -> None:
+    someone, second = over
+    path = plan(someone)
+    result = approve(someone, path)
+    assert result.exit_code == 0, result.stderr
+    assert (left(someone.destination), left(second)) == (set(), set())
+    said = certificate(path)["second_destination"]
+    assert (set(said["deleted"]), said["stayed"]) == (set(someone.truth()), [])
+    stones = {key: data for key, data in second.objects().items() if key.startswith("tombstones/")}
+    assert len(stones) == RECORDINGS
+    assert stones.items() <= someone.destination.objects().items()
+    assert someone.types("audit", "--destination", "second", "--json").exit_code == 0
+    assert copies_in(someone)["copied"] == len(second.objects())
+    assert someone.runs().exit_code == 0
+    assert left(second) == set(), "nothing returns"
+
+
+def test_a_disposal_while_the_second_is_down_is_finished_by_the_next(over: tuple[Operator, Directory]) -> None:
+    someone, second = over
+    path, before = plan(someone), left(second)
+    result = approve(someone, path, second_destination=down(second))
+    assert result.exit_code == 3, result.stderr
+    assert left(someone.destination) == set(), "the first is not held up"
+    said = certificate(path)["second_destination"]
+    assert {each["recording_id"] for each in said["stayed"] if each["pending"]} == set(someone.truth())
+    assert left(second) == before
+    with_second(someone, second).settings["retention"] = {**OVER, "accept_unenforced": True}
+    assert copies_in(someone)["leaving"] == len(before)
+    assert someone.types("audit", "--destination", "second", "--json").exit_code == 0, "neither extra nor missing"
+    assert someone.runs(second_destination=down(second)).exit_code == 3, "so that the next run compares everything"
+    assert someone.runs().exit_code == 0
+    assert copies_in(someone)["leaving"] == len(before), "a job deletes nothing, and forgets nothing"
+    later = approve(someone, plan(someone, "later.json"))
+    assert later.exit_code == 0, later.stderr
+    assert left(second) == set()
+    assert "leaving" not in copies_in(someone)
+
+
+def test_copies_that_something_keeps_are_not_deleted(over: tuple[Operator, Directory]) -> None:
+    """Other bytes, something beside it, a matter of later: each is said, and all else goes."""
+    someone, second = over
+    path = plan(someone)
+    written, beside, held, *_ = sorted(key for key in left(second) if key.endswith(".mp3"))
+    (second.root / written).write_bytes(bytes(len(second.objects()[written])))
+    (second.root / beside).with_suffix(".txt").write_bytes(b"a note")
+    assert approve(someone, path, second_destination=down(second)).exit_code == 3
+    with_second(someone, second).settings["retention"] = {**OVER, "accept_unenforced": True}
+    matter = ("hold", "add", "--matter", "m", "--reason", "r", "--id", Path(held).stem)
+    assert someone.types(*matter).exit_code == 0
+    stay = {Path(key).stem for key in (written, beside, held)}
+
+    assert approve(someone, path).exit_code == 4
+
+    said = certificate(path)["second_destination"]
+    reasons = {each["recording_id"]: each["reason"] for each in said["stayed"]}
+    assert reasons == {
+        Path(written).stem: f"other bytes lie under {written} there",
+        Path(beside).stem: f"{beside.removesuffix('mp3')}txt is nothing that the tombstone names",
+        Path(held).stem: "held for m",
+    }
+    assert set(said["deleted"]) == set(someone.truth()) - stay
+    assert {Path(key).name.partition(".")[0] for key in left(second)} == stay
+    assert copies_in(someone)["leaving"] == 2 * len(stay)
