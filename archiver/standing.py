@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from archiver.manifest.copy_book import CopyState
 from archiver.manifest.interface import Manifest
 from archiver.rules.lifecycle import State
 
@@ -24,10 +25,12 @@ class Standing:
     """Windows whose last listing is in doubt."""
     last_success: datetime | None
     """End of the last run that did its work."""
+    copies: Mapping[CopyState, int] | None
+    """Objects by their state in the second destination; None where there is none."""
 
 
-async def standing_of(manifest: Manifest, at: datetime) -> Standing:
-    """Read it. ManifestUnusable where that is not possible."""
+async def standing_of(manifest: Manifest, at: datetime, *, copied: bool) -> Standing:
+    """Read it; ``copied`` if there is a second destination. ManifestUnusable where that is not possible."""
     states: Counter[State] = Counter()
     for counts in (await manifest.days()).values():
         states.update(counts)
@@ -38,4 +41,5 @@ async def standing_of(manifest: Manifest, at: datetime) -> Standing:
         oldest_open=None if oldest is None else oldest.created_at,
         disagreed=len(await manifest.unagreed_windows()),
         last_success=None if useful is None else useful.ended_at,
+        copies=(await manifest.copies.counts()).states if copied else None,
     )

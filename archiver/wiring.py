@@ -234,6 +234,7 @@ def observation_of(config: Config, clock: Clock, reporter: Reporter, environ: Ma
         textfile=metrics.textfile,
         pushgateway=metrics.pushgateway,
         tracing=tracing.Tracing(environ) if traced else None,
+        copied=config.second_destination.url is not None,
     )
 
 

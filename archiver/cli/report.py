@@ -67,6 +67,7 @@ async def collect(config: Config, clock: Clock, days: int, run_id: str | None) -
         software=wiring.SOFTWARE,
         tolerance=config.verify.duration_tolerance_seconds,
         level=config.verify.level.value,
+        copied=config.second_destination.url is not None,
     )
     async with wiring.manifest_of(config, read_only=True) as manifest:
         watermark = await wiring.watermark(config, manifest, clock)
@@ -125,6 +126,7 @@ def to_json(facts: Report) -> dict[str, Any]:
             ],
         },
         "open": {"total": facts.waiting.total, "first_loss": facts.first_loss},
+        "copies": facts.copies and {state.value: count for state, count in facts.copies.items()},
         "changed_at_source": len(facts.changed),
         "run": facts.run and {"run_id": facts.run.run_id, "exit_code": facts.run.exit_code},
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from archiver.manifest.copy_book import CopyState
 from archiver.manifest.interface import Entry, Flagged, Measured, RunRecord
 from archiver.rules.lifecycle import State
 from archiver.rules.windows import lost_at
@@ -111,6 +112,8 @@ class Report:
     """The latest runs, oldest first."""
     run: RunRecord | None
     """The run that the report was asked for; else the last one that ended."""
+    copies: Mapping[CopyState, int] | None
+    """Objects by their state in the second destination; None where there is none."""
 
     @property
     def states(self) -> dict[State, int]:
@@ -128,6 +131,10 @@ class Report:
     def first_loss(self) -> datetime | None:
         """When the source forgets the oldest open recording; None where none is open."""
         return lost_at(self.waiting.entries[0].created_at) if self.waiting.entries else None
+
+    def count_copies(self, *states: CopyState) -> int:
+        """Objects in these states in the second destination."""
+        return sum((self.copies or {}).get(state, 0) for state in states)
 
     @property
     def doubtful(self) -> list[Day]:

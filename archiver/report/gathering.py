@@ -31,6 +31,8 @@ class Subject:
     software: str
     tolerance: tuple[float, float]
     level: str
+    copied: bool
+    """True if there is a second destination."""
 
 
 async def gather(
@@ -57,6 +59,7 @@ async def gather(
         measured=await manifest.measured(days[0].day, days[-1].day),
         runs=runs,
         run=run,
+        copies=(await manifest.copies.counts()).states if subject.copied else None,
     )
 
 

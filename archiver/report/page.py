@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from archiver.errors import ExitCode
+from archiver.manifest.copy_book import CopyState
 from archiver.manifest.interface import Entry, Measured, RunRecord
 from archiver.report import charts, words
 from archiver.report.facts import Day, DayStatus, Report
@@ -98,10 +99,14 @@ def headline(report: Report) -> Headline:
         )
     if report.changed:
         details.append(_some(len(report.changed), "recording was", "recordings were") + " changed at the source later.")
-    if urgent or report.to_decide or report.doubtful or report.changed:
+    details += _copies(report)
+    foreign = report.count_copies(CopyState.CONFLICT)
+    if urgent or report.to_decide or report.doubtful or report.changed or foreign:
         return Headline("bad", "!", "Somebody has to look at this archive", details)
     if report.waiting.total:
         return Headline("open", "○", "Nothing is lost; some recordings are still to be fetched", details)
+    if report.count_copies(CopyState.PENDING, CopyState.LEAVING):
+        return Headline("open", "○", "Nothing is open but in the second destination", details)
     ending = "is archived, or was deleted when its time was over" if expired else "is archived"
     return Headline("good", "✓", f"Everything that the source has named {ending}", details)
 
@@ -150,6 +155,16 @@ def _grades(measured: Sequence[Measured]) -> dict[str, int]:
     return {
         grade: count for grade in words.GRADES if (count := sum(each.count for each in measured if each.grade == grade))
     }
+
+
+def _copies(report: Report) -> Iterator[str]:
+    """What is not in the second destination as it should be."""
+    if pending := report.count_copies(CopyState.PENDING):
+        yield _some(pending, "object is", "objects are") + " still to be copied to the second destination."
+    if foreign := report.count_copies(CopyState.CONFLICT):
+        yield _some(foreign, "object has", "objects have") + " other bytes under their key in the second destination."
+    if leaving := report.count_copies(CopyState.LEAVING):
+        yield _some(leaving, "copy is", "copies are") + " still to be deleted there: past retention, as approved."
 
 
 def _by_reason(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:

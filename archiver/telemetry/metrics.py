@@ -21,6 +21,7 @@ from prometheus_client import (
 
 from archiver import __version__
 from archiver.errors import ExitCode
+from archiver.manifest.copy_book import CopyState
 from archiver.rules.lifecycle import State
 from archiver.rules.summary import Summary
 from archiver.rules.windows import lost_at
@@ -67,6 +68,10 @@ class Metrics:
         recordings = self._gauge("archiver_recordings_total", "Recordings that the manifest knows, by state.", "state")
         for state in State:
             recordings.labels(self._archive, state.value).set(standing.states.get(state, 0))
+        if standing.copies is not None:
+            copies = self._gauge("archiver_copies_total", "Objects by their state in the second destination.", "state")
+            for there in CopyState:
+                copies.labels(self._archive, there.value).set(standing.copies.get(there, 0))
         self._set("archiver_windows_disagreed", "Days whose last listing is in doubt.", standing.disagreed)
         oldest, now = standing.oldest_open, standing.at
         waiting = (now - oldest).total_seconds() if oldest else 0.0

@@ -41,6 +41,8 @@ class Observation:
     pushgateway: str | None = None
     tracing: Tracing | None = None
     profile: Profile | None = None
+    copied: bool = False
+    """True if there is a second destination."""
 
     @property
     def everyone(self) -> Reporter:
@@ -76,7 +78,7 @@ class Observation:
         if self.metrics is None:
             return
         try:
-            self.metrics.stand(await standing_of(manifest, self.clock.now()))
+            self.metrics.stand(await standing_of(manifest, self.clock.now(), copied=self.copied))
         except ArchiverError as error:
             self.reporter.event("not_told", receiver="metrics", reason=error.fact)
 

@@ -77,7 +77,8 @@ def test_down_for_a_run_and_caught_up_by_the_next(
     world: World, operator: NewOperator, destination: Destination, second: Destination
 ) -> None:
     someone = operator(world, destination)
-    someone.settings = {"second_destination": down(second)}
+    textfile = {"textfile": str(someone.home / "archiver.prom")}
+    someone.settings = {"second_destination": down(second), "metrics": textfile}
 
     result = someone.runs()
 
@@ -88,6 +89,11 @@ def test_down_for_a_run_and_caught_up_by_the_next(
     assert result.summary["copies_pending"] == len(destination.objects())
     assert "second destination:" in result.stderr
     status = someone.types("status")
+    told = (someone.home / "archiver.prom").read_text()
+    assert f'state="pending"}} {float(len(destination.objects()))}' in told
+    report = someone.types("report").stdout
+    assert f"{len(destination.objects())} objects are still to be copied to the second destination." in report
+    assert "Nothing is open but in the second destination" in report
     assert f"{len(destination.objects())} pending" in status.stdout
 
     puts = destination.puts()
@@ -112,6 +118,9 @@ def test_other_bytes_under_a_key(
         result = with_second(someone, second).runs()
         assert result.exit_code == 5
         assert result.summary["copy_conflicts"] == 1
+        report = someone.types("report", "--json").events[-1]
+        assert report["copies"]["conflict"] == 1
+        assert report["headline"] == "Somebody has to look at this archive"
         assert second.objects()[victim] == foreign
     stem = victim.removesuffix(".mp3")
     missing = destination.objects().keys() - second.objects().keys()
@@ -244,6 +253,7 @@ def test_a_disposal_while_the_second_is_down_is_finished_by_the_next(over: tuple
     assert left(second) == before
     with_second(someone, second).settings["retention"] = {**OVER, "accept_unenforced": True}
     assert copies_in(someone)["leaving"] == len(before)
+    assert "copies are still to be deleted there" in someone.types("report").stdout
     assert someone.types("audit", "--destination", "second", "--json").exit_code == 0, "neither extra nor missing"
     assert someone.runs(second_destination=down(second)).exit_code == 3, "so that the next run compares everything"
     assert someone.runs().exit_code == 0

@@ -336,6 +336,7 @@ def test_spans_that_nobody_takes_cost_a_warning(
 
 def test_every_metric_is_documented_with_its_type(operator: NewOperator, directory: Destination, receive: Any) -> None:
     someone = operator(waiting(seed=93), directory)
+    someone.settings = {"second_destination": {"url": (someone.home / "second").as_uri()}}
     assert watched(someone, receive()).exit_code == 3
     told = {
         family.name: family.type
