@@ -58,12 +58,11 @@ class CopyDisposal:
             groups.setdefault(keys.tombstone_beside(key), []).append(key)
         for buried, left in groups.items():
             try:
-                content = await self.first.read(buried, disposal.SIZE_LIMIT)
-                tombstone = tombstone_in(buried, content or b"")
+                tombstone, document = await self._tombstone(buried)
             except StoreFailed as error:
                 gone.stayed.append(Stayed(audit.stem_of(buried), error.fact, pending=False))
                 continue
-            stayed = await self._attempt(tombstone, Document(content or b""))
+            stayed = await self._attempt(tombstone, document)
             if stayed is None:
                 await self.book.forget(left)
                 gone.deleted.append(tombstone.recording_id)
@@ -72,6 +71,16 @@ class CopyDisposal:
                 gone.stayed.append(stayed)
                 self.tell("copy_kept", recording_id=stayed.recording_id, reason=stayed.reason, pending=stayed.pending)
         return gone
+
+    async def _tombstone(self, buried: str) -> tuple[Tombstone, Document]:
+        """As it lies in the first destination. StoreFailed where there is none of this very recording."""
+        content = await self.first.read(buried, disposal.SIZE_LIMIT)
+        if content is None:
+            raise StoreFailed(f"{buried} is not in the first destination")
+        tombstone = tombstone_in(buried, content)
+        if keys.tombstone_key(tombstone.recording_id, tombstone.created_at.date()) != buried:
+            raise StoreFailed(f"{buried} speaks of another recording")
+        return tombstone, Document(content)
 
     async def _attempt(self, tombstone: Tombstone, document: Document) -> Stayed | None:
         """None if nothing is left of it there."""

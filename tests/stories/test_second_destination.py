@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from archiver.rules.keys import tombstone_beside
 from archiver.sandbox import World, new_recording
 from tests.stories.conftest import Directory, NewOperator, put_behind_the_back
 from tests.stories.disposing import OVER, approve, certificate, plan
@@ -265,17 +266,21 @@ def test_a_disposal_while_the_second_is_down_is_finished_by_the_next(over: tuple
 
 
 def test_copies_that_something_keeps_are_not_deleted(over: tuple[Operator, Directory]) -> None:
-    """Other bytes, something beside it, a matter of later: each is said, and all else goes."""
+    """Other bytes, something beside it, a matter of later, a tombstone of another: each is said, and all else goes."""
     someone, second = over
     path = plan(someone)
-    written, beside, held, *_ = sorted(key for key in left(second) if key.endswith(".mp3"))
+    written, beside, held, mistaken, other, *_ = sorted(key for key in left(second) if key.endswith(".mp3"))
     (second.root / written).write_bytes(bytes(len(second.objects()[written])))
     (second.root / beside).with_suffix(".txt").write_bytes(b"a note")
     assert approve(someone, path, second_destination=down(second)).exit_code == 3
     with_second(someone, second).settings["retention"] = {**OVER, "accept_unenforced": True}
     matter = ("hold", "add", "--matter", "m", "--reason", "r", "--id", Path(held).stem)
     assert someone.types(*matter).exit_code == 0
-    stay = {Path(key).stem for key in (written, beside, held)}
+    stone = tombstone_beside(mistaken)
+    assert isinstance(someone.destination, Directory)
+    first = someone.destination.root
+    (first / stone).write_bytes((first / tombstone_beside(other)).read_bytes())
+    stay = {Path(key).stem for key in (written, beside, held, mistaken)}
 
     assert approve(someone, path).exit_code == 4
 
@@ -285,6 +290,7 @@ def test_copies_that_something_keeps_are_not_deleted(over: tuple[Operator, Direc
         Path(written).stem: f"other bytes lie under {written} there",
         Path(beside).stem: f"{beside.removesuffix('mp3')}txt is nothing that the tombstone names",
         Path(held).stem: "held for m",
+        Path(mistaken).stem: f"{stone} speaks of another recording",
     }
     assert set(said["deleted"]) == set(someone.truth()) - stay
     assert {Path(key).name.partition(".")[0] for key in left(second)} == stay
