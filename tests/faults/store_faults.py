@@ -6,6 +6,7 @@ import io
 import random
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,15 +18,16 @@ App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 @dataclass(frozen=True)
-class StoreFault:
+class StoreFault(ABC):
     """Meets the puts whose key ends with ``suffix``: ``after`` pass without, ``times`` are met."""
 
     suffix: str = ".mp3"
     after: int = 0
     times: int = 1
 
+    @abstractmethod
     def answer(self, app: App, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        raise NotImplementedError
+        """What the client gets."""
 
 
 @dataclass(frozen=True)
