@@ -6,6 +6,9 @@ STAMP  := $(VENV)/.installed
 PACKAGES := python3 python3-venv make
 S3_VENV := .venv-s3
 S3_STAMP := $(S3_VENV)/.installed
+RGW := .radosgw
+RGW_STAMP := $(RGW)/.unpacked
+RGW_PACKAGES := radosgw ceph-mon ceph-osd
 TOOLS_VENV := .venv-tools
 TOOLS_STAMP := $(TOOLS_VENV)/.installed
 CORPUS_STAMP := $(VENV)/.installed-corpus
@@ -19,7 +22,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest rig bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+.PHONY: help demo test test-browser test-s3 test-rgw test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest rig bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -33,6 +36,10 @@ test: $(STAMP) ## all tests
 
 test-s3: $(STAMP) $(S3_STAMP) ## the store's contract and the stories of retention on LocalStack's S3, which enforces
 	@ARCHIVER_TEST_LOCALSTACK=$(CURDIR)/$(S3_VENV)/bin/python $(BIN)/python -m pytest -q \
+	  tests/store/test_contract.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
+
+test-rgw: $(STAMP) $(RGW_STAMP) ## the same on Debian 12's radosgw (Ceph 16), where apt has it; nothing is installed
+	@ARCHIVER_TEST_RADOSGW=$(CURDIR)/$(RGW) $(BIN)/python -m pytest -q \
 	  tests/store/test_contract.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
 
 test-image: $(STAMP) ## the Dockerfile's own steps, in a directory: what they install runs as nobody from a read-only tree
@@ -129,7 +136,7 @@ format: $(STAMP) ## format, and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) $(S3_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(S3_VENV) $(RGW) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Says what is missing, and how to get it, before pip or venv fail in their own words.
@@ -159,6 +166,20 @@ $(S3_STAMP): tests/s3/requirements.txt | python
 	@echo "setting up $(S3_VENV)" >&2
 	@test -x $(S3_VENV)/bin/python || $(PYTHON) -m venv $(S3_VENV)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(S3_VENV)/bin/python -m pip install --quiet --quiet --no-input -r $<
+	@touch $@
+
+# What apt would install, unpacked into a directory instead: neither root nor a change of the machine is needed.
+$(RGW_STAMP):
+	@for program in apt-get apt-cache dpkg /usr/bin/python3; do command -v $$program >/dev/null || { \
+	  echo "make: $$program was not found: radosgw is taken from the packages of Debian 12" >&2; exit 1; }; done
+	@apt-cache policy radosgw | grep -q 'Candidate: 16\.' || { \
+	  echo "make: apt offers no radosgw 16, which these tests know (Debian 12; its lists come with apt-get update)" >&2; exit 1; }
+	@echo "unpacking $(RGW_PACKAGES) into $(RGW)" >&2
+	@rm -rf $(RGW) && mkdir -p $(RGW)/packages
+	@apt-get install --simulate --no-install-recommends $(RGW_PACKAGES) | awk '/^Inst/ {print $$2}' >$(RGW)/names
+	@cd $(RGW)/packages && xargs apt-get download -qq -o APT::Sandbox::User=root <../names
+	@for package in $(RGW)/packages/*.deb; do dpkg -x $$package $(RGW) || exit 1; done
+	@rm -r $(RGW)/packages
 	@touch $@
 
 $(BENCH_STAMP): $(STAMP)

@@ -1,4 +1,4 @@
-"""A bucket that locks, on LocalStack, and an operator who archives into it."""
+"""A bucket that locks, on a server that enforces, and an operator who archives into it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import boto3.session
 import pytest
 
 from archiver.store.s3_headers import protection_in
-from tests.s3 import localstack
+from tests.s3 import servers
 from tests.stories.conftest import operator
 
 __all__ = ["operator"]
-collect_ignore_glob = [] if localstack.PYTHON else ["test_*.py"]
+collect_ignore_glob = [] if servers.ASKED else ["test_*.py"]
 
 
 @dataclass
@@ -59,7 +59,7 @@ class LockingBucket:
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    with localstack.localstack() as url:
+    with servers.server() as url:
         yield url
 
 

@@ -16,9 +16,9 @@ from archiver.store.directory import DirectoryStore
 from archiver.store.interface import Store
 from archiver.store.memory import MemoryStore
 from archiver.store.s3 import S3Store
-from tests.s3 import localstack
+from tests.s3 import servers
 
-REAL_SERVER = os.environ.get("ARCHIVER_TEST_S3_URL", "") or localstack.PYTHON
+REAL_SERVER = os.environ.get("ARCHIVER_TEST_S3_URL", "") or servers.ASKED
 
 NewStore = Callable[[str], Store]
 """A store on the same bucket; the prefix tells them apart (ignored by memory, a subdirectory for directory)."""
@@ -44,12 +44,12 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    """An S3 server: moto on loopback, LocalStack, or what $ARCHIVER_TEST_S3_URL names (credentials: test, test)."""
+    """An S3 server: moto, one that enforces, or what $ARCHIVER_TEST_S3_URL names (credentials: test, test)."""
     if url := os.environ.get("ARCHIVER_TEST_S3_URL"):
         yield url
         return
-    if localstack.PYTHON:
-        with localstack.localstack() as url:
+    if servers.ASKED:
+        with servers.server() as url:
             yield url
         return
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
