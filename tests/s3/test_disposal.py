@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archiver.sandbox import World
+from tests.s3 import servers
 from tests.s3.conftest import LockingBucket
 from tests.s3.dying import dies
 from tests.stories.conftest import NewOperator
@@ -120,4 +121,5 @@ def test_copies_go_as_well_but_for_what_is_locked_there(
     second.client.put_object_legal_hold(**named, LegalHold={"Status": "OFF"})
     assert approve(someone, path).exit_code == 0
     assert everything(second) == []
-    assert len(second.versions("tombstones/")) == 6
+    tombstones = [each["Key"] for each in second.versions("tombstones/")]
+    assert len(set(tombstones) if servers.RADOSGW else tombstones) == 6, "there a second put makes a second version"
