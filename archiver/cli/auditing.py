@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.cli.redaction import printable
 from archiver.cli.watching import DRAIN_SECONDS, HEARTBEAT_SECONDS, LEAVE_SECONDS, Watcher
 from archiver.errors import ExitCode
 from archiver.rules.audit import Kind
+from archiver.rules.counting import counted
 
 if TYPE_CHECKING:
     from archiver.audit import Audit, Tally

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.errors import ExitCode, UsageInvalid
+from archiver.rules.counting import counted
 
 if TYPE_CHECKING:
     from archiver.config import Config

@@ -9,9 +9,9 @@ from types import TracebackType
 import click
 
 from archiver.cli.console import Console, OutputClosed
-from archiver.cli.counting import counted
 from archiver.cli.redaction import printable
 from archiver.errors import PRECEDENCE, ArchiverError, ConfigInvalid, ExitCode, leaves
+from archiver.rules.counting import counted
 
 SIGPIPE = 141
 """What a shell reports of a program whose reader went away."""

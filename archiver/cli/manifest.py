@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.errors import ExitCode
+from archiver.rules.counting import counted
 
 if TYPE_CHECKING:
     from archiver.config import Config

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.cli.parameters import Day
 from archiver.cli.redaction import printable
 from archiver.errors import ExitCode, StoreFailed, UsageInvalid
+from archiver.rules.counting import counted
 
 if TYPE_CHECKING:
     from archiver.config import Config

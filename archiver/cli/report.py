@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.cli.redaction import printable
 from archiver.errors import UsageInvalid
+from archiver.rules.counting import counted
 
 if TYPE_CHECKING:
     from archiver.clock import Clock

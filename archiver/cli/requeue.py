@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.errors import ExitCode, UsageInvalid
+from archiver.rules.counting import counted
 from archiver.rules.lifecycle import REQUEUEABLE
 
 if TYPE_CHECKING:

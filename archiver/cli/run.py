@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.cli.parameters import Day, Duration, Size, in_order
 from archiver.errors import ExitCode, UsageInvalid
+from archiver.rules.counting import counted
 
 if TYPE_CHECKING:
     from archiver.cli.watching import Watcher

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.errors import ExitCode, UsageInvalid
+from archiver.rules.counting import counted
 
 if TYPE_CHECKING:
     from archiver.sandbox import Dialect, Sandbox

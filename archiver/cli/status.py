@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.counting import counted
 from archiver.cli.parameters import Duration
 from archiver.errors import ExitCode
+from archiver.rules.counting import counted
 
 if TYPE_CHECKING:
     from archiver.clock import Clock

@@ -8,6 +8,7 @@ from typing import Any
 
 from archiver.manifest.interface import CallDay, Manifest, WindowRecord
 from archiver.rules import keys
+from archiver.rules.counting import counted
 from archiver.rules.lifecycle import State
 from archiver.rules.period import Filed, last_of
 
@@ -54,7 +55,7 @@ def why_open(
         found.append(f"{record.rows_unreadable} rows cannot be read")
     unfinished = sum(count for state, count in states.items() if state.is_open)
     if unfinished:
-        found.append("1 recording is open" if unfinished == 1 else f"{unfinished} recordings are open")
+        found.append(f"{counted(unfinished, 'recording')} {'is' if unfinished == 1 else 'are'} open")
     if states.get(State.FAILED):
         found.append(f"{states[State.FAILED]} recordings have failed: archiver requeue decides")
     if with_calls and (calls is None or not calls.agreed):
