@@ -46,10 +46,13 @@ test-image: $(STAMP) ## the Dockerfile's own steps, in a directory: what they in
 	@$(BIN)/python -m tests.deploy.rehearse_image
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
-lock: $(STAMP) ## write down every version and hash that the image is made of (UPGRADE=1: the newest ones)
+SHIPPED = --constraints requirements.lock --constraints requirements-build.lock
+lock: | $(BIN)/python ## write down every version and hash: of the image, of the tests, of the S3 server (UPGRADE=1: the newest ones)
 	@$(BIN)/python -m pip install --quiet --quiet --no-input 'uv>=0.5'
 	@$(LOCK) pyproject.toml --output-file requirements.lock
 	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(LOCK) - --output-file requirements-build.lock
+	@$(LOCK) pyproject.toml --extra dev $(SHIPPED) --output-file requirements-dev.lock
+	@$(LOCK) tests/s3/requirements.txt --output-file tests/s3/requirements.lock
 
 test-browser: $(STAMP) ## the report in headless Chromium (Debian, Ubuntu: apt-get install chromium chromium-driver)
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
@@ -151,21 +154,27 @@ python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "make: $(PYTHON) comes without venv. Debian, Ubuntu: apt-get install $(PACKAGES)" >&2; exit 1; }
 
+$(BIN)/python: | python
+	@$(PYTHON) -m venv $(VENV)
+
 # pip's notices are not errors, its warnings about the index are not ours to mend: both stay quiet, errors do not.
-$(STAMP): pyproject.toml | python
+# What is installed is named with its hash; what pyproject.toml asks for beyond that is told, and no test begins.
+PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(1)/bin/python -m pip install --quiet --quiet --no-input
+$(STAMP): pyproject.toml requirements-dev.lock | $(BIN)/python
 	@echo "setting up $(VENV)" >&2
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[dev]'
+	@$(call PIP,$(VENV)) --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m tools.locks
+	@$(call PIP,$(VENV)) --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(CORPUS_STAMP): $(STAMP)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[corpus]'
+	@$(call PIP,$(VENV)) -e '.[corpus]'
 	@touch $@
 
-$(S3_STAMP): tests/s3/requirements.txt | python
+$(S3_STAMP): tests/s3/requirements.lock | python
 	@echo "setting up $(S3_VENV)" >&2
 	@test -x $(S3_VENV)/bin/python || $(PYTHON) -m venv $(S3_VENV)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(S3_VENV)/bin/python -m pip install --quiet --quiet --no-input -r $<
+	@$(call PIP,$(S3_VENV)) --require-hashes -r $<
 	@touch $@
 
 # What apt would install, unpacked into a directory instead: neither root nor a change of the machine is needed.
@@ -183,11 +192,11 @@ $(RGW_STAMP):
 	@touch $@
 
 $(BENCH_STAMP): $(STAMP)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-input -e '.[bench]'
+	@$(call PIP,$(VENV)) -e '.[bench]'
 	@touch $@
 
-$(TOOLS_STAMP): pyproject.toml | python
+$(TOOLS_STAMP): pyproject.toml requirements-dev.lock | python
 	@test -x $(TOOLS_VENV)/bin/python || $(PYTHON) -m venv $(TOOLS_VENV)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(TOOLS_VENV)/bin/python -m pip install --quiet --quiet --no-input \
-	  'mutmut==3.8.1' 'pip-audit>=2.10' 'cyclonedx-bom>=7' -e '.[dev]'
+	@$(call PIP,$(TOOLS_VENV)) --require-hashes -r requirements-dev.lock
+	@$(call PIP,$(TOOLS_VENV)) 'mutmut==3.8.1' 'pip-audit>=2.10' 'cyclonedx-bom>=7' -e .
 	@touch $@

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from click import Context
 from dockerfile_parse import DockerfileParser
 from jsonschema import Draft7Validator
-from packaging.requirements import Requirement
-from packaging.version import Version
 
 from archiver.cli import main
 from archiver.config import load
@@ -213,45 +210,3 @@ def test_compose_takes_it() -> None:
     assert config.destination.url == "s3://archive/voice"
     assert job["read_only"]
     assert job["network_mode"] == "service:provider", "plain http is taken from loopback alone"
-
-
-def locked(path: Path) -> dict[str, Version]:
-    """Names and versions, of which each has its hash."""
-    blocks = re.split(r"\n(?=\S)", re.sub(r"^\s*#.*\n", "", path.read_text(), flags=re.MULTILINE).strip())
-    found = {}
-    for block in blocks:
-        named = re.match(r"([\w.-]+)==([\w.+!-]+)", block)
-        assert named, block
-        assert "--hash=sha256:" in block, named[1]
-        found[named[1].lower()] = Version(named[2])
-    return found
-
-
-def needed(name: str, extras: frozenset[str] = frozenset()) -> Iterator[Requirement]:
-    """What a package asks for on this machine, as it is installed here, and what that asks for."""
-    for text in requires(name) or ():
-        requirement = Requirement(text)
-        marker = requirement.marker
-        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras or {""}):
-            yield requirement
-
-
-def test_the_lock_holds_all_that_is_needed_and_fits_it() -> None:
-    versions = locked(ROOT / "requirements.lock")
-    waiting, seen = list(needed("recording-archiver")), set()
-    assert waiting
-    while waiting:
-        requirement = waiting.pop()
-        name = requirement.name.lower().replace("_", "-")
-        assert name in versions, f"{name} is not in requirements.lock: make lock"
-        assert requirement.specifier.contains(versions[name], prereleases=True), f"{requirement}: make lock"
-        key = (name, frozenset(requirement.extras))
-        if key not in seen:
-            seen.add(key)
-            waiting.extend(needed(name, key[1]))
-
-
-def test_the_build_is_locked_as_well() -> None:
-    (wanted,) = re.findall(r'^requires = \["(.*)"\]$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    requirement = Requirement(wanted)
-    assert requirement.specifier.contains(locked(ROOT / "requirements-build.lock")[requirement.name])
