@@ -1,4 +1,4 @@
-"""Audio in flight: in memory up to a budget, beyond that in a scratch file; hashed once, on the way in.
+"""Audio in flight: in memory up to a budget, beyond that in a scratch file; hashed once, while it is at hand.
 
 Memory is taken from the budget before a byte is accepted and given back when the receiver's context ends. There is no
 deadlock and no starvation, because nobody who holds memory ever waits for more: a body asks once, in order of arrival,
@@ -11,7 +11,7 @@ import hashlib
 import io
 import mmap
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -22,7 +22,7 @@ from contextlib import (
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import anyio
 from anyio import from_thread
@@ -33,7 +33,12 @@ from archiver.model import AudioFacts, Digest
 from archiver.scratch import ScratchDirectory
 from archiver.spool_room import DiskRoom, MemoryBudget, unwritable
 
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 MIB = 1 << 20
+OURS = ("sha256", "sha512")
+"""Digests that are taken of every body."""
 FIRST_STEP = 256 * 1024
 """Memory that a body of undeclared length starts with; it doubles from there."""
 DISK_STEP = 32 * MIB
@@ -202,7 +207,11 @@ class Receiver:
         self.facts: AudioFacts | None = None
         """What ``examine`` said of the whole body."""
         self._declared: int | None = None
-        self._received = 0
+        self.received = 0
+        self._hashers: dict[str, _Hash] = {}
+        self._hashed = 0
+        """Bytes that the hashers have seen: of a body in memory none until all have come, since thousands of small
+        updates cost more than one large one."""
         self._buffer = bytearray()
         self._held = 0
         self._promised = 0
@@ -210,72 +219,73 @@ class Receiver:
         self._path: Path | None = None
         self._begun = False
 
-    async def begin(self, content_length: int | None) -> None:
+    async def begin(self, content_length: int | None, digests: Collection[str] = ()) -> None:
         """Make room for a body, waiting for memory if need be. Raises TooLarge or SpoolFull."""
         await self.discard()
         self._check_size(content_length or 0, declared=True)
-        self._start(content_length)
+        self._start(content_length, digests)
         if content_length is not None and content_length > self._spool.spill_bytes:
             await self._spill()
         else:
-            first = min(FIRST_STEP, self._spool.spill_bytes) if content_length is None else content_length
+            undeclared = min(FIRST_STEP, self._spool.spill_bytes, self._spool.max_bytes)
+            first = undeclared if content_length is None else content_length
             await self._spool.memory.take(first)
             self._held = first
             self._buffer = bytearray(first)
         self._begun = True
 
-    def begin_at_once(self, content_length: int | None) -> bool:
+    def begin_at_once(self, content_length: int | None, digests: Collection[str] = ()) -> bool:
         """Begin a first body, in a worker thread; False where that has to wait, or is more than a little memory."""
         length = content_length
         if self._begun or self._held or length is None or length > min(self._spool.spill_bytes, self._spool.max_bytes):
             return False
         if not self._spool.memory.take_at_once(length):
             return False
-        self._start(length)
+        self._start(length, digests)
         self._held = length
         self._buffer = bytearray(length)
         self._begun = True
         return True
 
     def end(self) -> None:
-        """Examine the whole body, in a worker thread."""
+        """Hash and examine the whole body, in a worker thread."""
+        self._hash_rest()
         if self._examine is not None:
             self.facts = self._examine(from_thread.run_sync(self.audio) if self._slack else self.audio())
 
-    def write(self, chunk: bytes | memoryview) -> None:
+    def write(self, chunk: bytes) -> None:
         """Take the next bytes; in a worker thread. Raises TooLarge or SpoolFull."""
-        end = self._received + len(chunk)
-        self._check_size(end, declared=False)
-        if self._file is None and end > self._held and not from_thread.run_sync(self._grow, end):
-            from_thread.run(self._spill)
+        end = self.received + len(chunk)
+        if end > self._held:
+            self._make_room(end)
         if self._file is None:
-            self._buffer[self._received : end] = chunk
+            self._buffer[self.received : end] = chunk
         else:
             self._to_file(memoryview(chunk))
-        self._sha256.update(chunk)
-        self._sha512.update(chunk)
-        self._received = end
+            self._hash(chunk)
+        self.received = end
+
+    def digest(self, algorithm: str) -> Digest:
+        """Of what was written; blocking for a body in memory that was not hashed yet."""
+        self._hash_rest()
+        return Digest(algorithm, self._hashers[algorithm].hexdigest())
 
     def audio(self) -> FetchedAudio:
         """What was received, as a body. ValueError before the declared length is complete."""
-        if not self._begun or self._declared not in (None, self._received):
+        if not self._begun or self._declared not in (None, self.received):
             raise ValueError("the body is not whole")
         if self._slack:
-            del self._buffer[self._received :]
-            self._spool.memory.give(self._held - self._received)
-            self._held = self._received
-        return FetchedAudio(
-            self._received,
-            Digest("sha256", self._sha256.hexdigest()),
-            Digest("sha512", self._sha512.hexdigest()),
-            self._buffer if self._path is None else self._path,
-        )
+            del self._buffer[self.received :]
+            self._spool.memory.give(self._held - self.received)
+            self._held = self.received
+        content = self._buffer if self._path is None else self._path
+        return FetchedAudio(self.received, self.digest("sha256"), self.digest("sha512"), content)
 
     async def discard(self) -> None:
         """Give memory, promises and the file back."""
         self._begun = False
         self.facts = None
-        self._received = 0
+        self.received = 0
         self._buffer = bytearray()
         self._spool.memory.give(self._held)
         self._spool.disk.promised -= self._promised
@@ -288,21 +298,37 @@ class Receiver:
     @property
     def _slack(self) -> bool:
         """True if there is memory to give back, which is done in the event loop alone."""
-        return self._path is None and self._held > self._received
+        return self._path is None and self._held > self.received
 
-    def _start(self, declared: int | None) -> None:
+    def _start(self, declared: int | None, digests: Collection[str]) -> None:
         self._declared = declared
-        self._sha256, self._sha512 = hashlib.sha256(), hashlib.sha512()
+        self._hashed = 0
+        self._hashers = {name: hashlib.new(name, usedforsecurity=False) for name in (*OURS, *digests)}
+
+    def _hash_rest(self) -> None:
+        if self._hashed < self.received:
+            self._hash(memoryview(self._buffer)[self._hashed : self.received])
+
+    def _hash(self, piece: bytes | memoryview) -> None:
+        for hasher in self._hashers.values():
+            hasher.update(piece)
+        self._hashed += len(piece)
 
     def _check_size(self, size: int, *, declared: bool) -> None:
         if size > self._spool.max_bytes:
             raise TooLarge(size, self._spool.max_bytes, declared=declared)
 
+    def _make_room(self, needed: int) -> None:
+        self._check_size(needed, declared=False)
+        if self._file is None and not from_thread.run_sync(self._grow, needed):
+            self._hash_rest()
+            from_thread.run(self._spill)
+
     def _grow(self, needed: int) -> bool:
         """Get memory for ``needed`` bytes in all without waiting; False if it has to be the disk."""
         if needed > self._spool.spill_bytes:
             return False
-        more = min(max(2 * self._held, needed), self._spool.spill_bytes) - self._held
+        more = min(max(2 * self._held, needed), self._spool.spill_bytes, self._spool.max_bytes) - self._held
         if not self._spool.memory.take_now(more):
             return False
         self._held += more
@@ -317,8 +343,8 @@ class Receiver:
                 self._file, self._path = await run_sync(_new_file, self._spool.scratch)
             except OSError as error:
                 raise unwritable(self._spool.directory, error) from None
-        if self._received:
-            await run_sync(self._to_file, memoryview(self._buffer)[: self._received])
+        if self.received:
+            await run_sync(self._to_file, memoryview(self._buffer)[: self.received])
         self._buffer = bytearray()
         self._spool.memory.give(self._held)
         self._held = 0

@@ -80,8 +80,10 @@ class Head:
         return int(text) if text.isascii() and text.isdigit() else None
 
 
-Take = Callable[[Head, memoryview | bytes], bool]
-"""Takes each piece of a body, in the worker thread; False if no more of it is wanted. What it raises ends it."""
+Take = Callable[[bytes], object]
+"""Takes each piece of a body, in the worker thread; something true if no more is wanted. What it raises ends it."""
+Accept = Callable[[Head], Take]
+"""Asked once, in the worker thread, when the first piece of a body has come."""
 
 
 class Upload(Protocol):
@@ -120,16 +122,16 @@ class Wire:
         self._ca_file = ca_file
         self._idle: deque[pycurl.Curl] = deque()
 
-    def exchange(self, asking: Asking, take: Take) -> Head:
+    def exchange(self, asking: Asking, accept: Accept) -> Head:
         """Ask, hand the body over piece by piece, and give the head. Blocking: for a worker thread of anyio.
 
-        Raises WireFailed, whatever ``take`` raises, and ends soon when the task that waits is cancelled.
+        Raises WireFailed, whatever ``accept`` raises, and ends soon when the task that waits is cancelled.
         """
         try:
             handle = self._idle.pop()
         except IndexError:
             handle = self._new_handle()
-        exchange = _Exchange(asking, take)
+        exchange = _Exchange(asking, accept)
         try:
             exchange.perform(handle)
         finally:
@@ -169,9 +171,10 @@ class Wire:
 class _Exchange:
     """The state of one exchange, and what libcurl calls back."""
 
-    def __init__(self, asking: Asking, take: Take) -> None:
+    def __init__(self, asking: Asking, accept: Accept) -> None:
         self._asking = asking
-        self._take = take
+        self._accept = accept
+        self._take: Take | None = None
         self._status = 0
         self._headers: dict[str, str] = {}
         self._enough = False
@@ -187,7 +190,7 @@ class _Exchange:
             self._perform(handle)
         finally:
             # The handle is kept and names this object still: it must not keep bodies with it.
-            self._asking, self._take, self._raised = _NOTHING, _wants_nothing, None
+            self._asking, self._accept, self._take, self._raised = _NOTHING, _refused, None, None
 
     def _perform(self, handle: pycurl.Curl) -> None:
         now = time.monotonic()
@@ -257,10 +260,12 @@ class _Exchange:
         self._until = time.monotonic() + self._asking.seconds(self.head)
         return self.head
 
-    def _on_body(self, chunk: bytes) -> int:
+    def _on_body(self, chunk: bytes) -> int | None:
         try:
-            if self._take(self.head or self._head_is_complete(), chunk):
-                return len(chunk)
+            if self._take is None:
+                self._take = self._accept(self._head_is_complete())
+            if not self._take(chunk):
+                return None  # all of it was taken
             self._enough = True
         except BaseException as error:
             self._raised = error
@@ -303,8 +308,8 @@ class _Exchange:
 _NOTHING = Asking("GET", "", {})
 
 
-def _wants_nothing(_: Head, __: bytes | memoryview) -> bool:
-    return False
+def _refused(_: Head) -> Take:
+    raise AssertionError("the exchange is over")
 
 
 def _bracketed(address: str | None) -> str:

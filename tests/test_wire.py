@@ -55,12 +55,8 @@ def server(*answers: bytes, hold: bool = False) -> Iterator[str]:
 async def exchange(asking: Asking, ca_file: Path | None = None) -> tuple[Head, bytes]:
     wire, body = Wire(2, ca_file), bytearray()
 
-    def take(_: Head, chunk: bytes | memoryview) -> bool:
-        body.extend(chunk)
-        return True
-
     try:
-        return await run_sync(wire.exchange, asking, take), bytes(body)
+        return await run_sync(wire.exchange, asking, lambda _: body.extend), bytes(body)
     finally:
         wire.close()
 
@@ -123,15 +119,15 @@ async def test_a_cancelled_exchange_ends_soon() -> None:
 async def test_what_takes_the_body_may_have_enough_of_it_or_fail() -> None:
     wire = Wire(2)
 
-    def fails(_: Head, __: bytes | memoryview) -> bool:
+    def fails(_: bytes) -> None:
         raise LookupError
 
-    takes: list[Callable[[Head, bytes | memoryview], bool]] = [lambda _, __: False, fails]
+    takes: list[Callable[[bytes], object]] = [lambda _: True, fails]
     with server(*[b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore"] * 2) as url:
-        head = await run_sync(wire.exchange, Asking("GET", url, {}), takes[0])
+        head = await run_sync(wire.exchange, Asking("GET", url, {}), lambda _: takes[0])
         assert head.status == 200
         with pytest.raises(LookupError):
-            await run_sync(partial(wire.exchange, Asking("GET", url, {}), takes[1]))
+            await run_sync(partial(wire.exchange, Asking("GET", url, {}), lambda _: takes[1]))
     wire.close()
 
 
@@ -142,16 +138,17 @@ async def test_a_connection_that_is_kept_keeps_no_body() -> None:
     def gone_after(said: bytes) -> tuple[bool, bool]:
         sent, taken = Sent(b"audio"), bytearray()
 
-        def take(_: Head, chunk: bytes | memoryview) -> bool:
+        def take(chunk: bytes) -> None:
             taken.extend(chunk)
             if chunk == b"no":
                 raise LookupError
-            return True
 
+        takes = [take]
         with suppress(LookupError), server(said, hold=True) as url:
-            wire.exchange(Asking("PUT", url, {}, upload=sent, size=5), take)
+            wire.exchange(Asking("PUT", url, {}, upload=sent, size=5), lambda _: takes[0])
         assert taken
         body, taker = weakref.ref(sent), weakref.ref(take)
+        takes.clear()
         del sent, take
         gc.collect()
         return body() is None, taker() is None

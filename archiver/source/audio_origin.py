@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import anyio
@@ -29,10 +27,7 @@ from archiver.source.interface import (
     LinkRefused,
 )
 from archiver.source.pinning import AddressRefused, Pins, Resolve, system_resolver
-from archiver.wire import CONNECT_SECONDS, Asking, Head, Trouble, Wire, WireFailed
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
+from archiver.wire import CONNECT_SECONDS, Asking, Head, Take, Trouble, Wire, WireFailed
 
 HEADERS_TIMEOUT = 60.0
 """Seconds until the head of an answer is complete, however slowly it drips; so long for a refusal's body, too."""
@@ -111,7 +106,7 @@ class AudioOrigin:
             "GET", sendable(url), HEADERS, address=address, head_seconds=HEADERS_TIMEOUT, seconds=_seconds_for
         )
         try:
-            head = self._wire.exchange(asking, body.take)
+            head = self._wire.exchange(asking, body.accept)
         except WireFailed as failed:
             if failed.trouble is Trouble.CUT and body.length is not None:
                 return FetchFailed(f"{body.received} bytes arrived of {body.length}")
@@ -156,27 +151,26 @@ class _Body:
     def __init__(self, sink: AudioSink) -> None:
         self._sink = sink
         self._head: Head | None = None
-        self._hashers: dict[str, _Hash] = {}
         self.words = bytearray()
-        self.received = 0
 
     @property
     def length(self) -> int | None:
         """As declared, of audio that has begun."""
         return self._head.length if self._head is not None else None
 
-    def take(self, head: Head, chunk: bytes | memoryview) -> bool:
-        """The next piece; False where no more is wanted."""
+    @property
+    def received(self) -> int:
+        """Bytes of audio."""
+        return self._sink.received if self._head is not None else 0
+
+    def accept(self, head: Head) -> Take:
+        """Where the body goes."""
         if head.status != 200:
-            self.words += chunk[: ERROR_BODY_LIMIT - len(self.words)]
-            return len(self.words) < ERROR_BODY_LIMIT
-        if self._head is None and not self._begin(head):
-            return False
-        self.received += len(chunk)
-        self._sink.write(chunk)
-        for hasher in self._hashers.values():
-            hasher.update(chunk)
-        return True
+            return self._keep
+        if _encoding(head.headers):
+            return _refuse
+        self._begin(head)
+        return self._sink.write
 
     def outcome(self, head: Head) -> FetchOutcome:
         """Of a 200, once its body has ended."""
@@ -189,7 +183,7 @@ class _Body:
         if length is not None and self.received != length:
             return FetchFailed(f"{self.received} bytes arrived of {length}")
         stated, etag = _stated_digests(headers), _md5_of_etag(headers)
-        held = {digest for digest in (*stated, *etag) if self._hashers[digest.algorithm].hexdigest() == digest.hex}
+        held = {digest for digest in (*stated, *etag) if self._sink.digest(digest.algorithm) == digest}
         for digest in stated:
             if digest not in held:
                 return FetchFailed(f"the bytes do not have the {digest.algorithm} that the origin states")
@@ -205,15 +199,19 @@ class _Body:
             )
         )
 
-    def _begin(self, head: Head) -> bool:
-        if _encoding(head.headers):
-            return False
-        digests = (*_stated_digests(head.headers), *_md5_of_etag(head.headers))
-        self._hashers = {digest.algorithm: hashlib.new(digest.algorithm) for digest in digests}
-        if not self._sink.begin_at_once(head.length):
-            from_thread.run(self._sink.begin, head.length)
+    def _begin(self, head: Head) -> None:
+        digests = [digest.algorithm for digest in (*_stated_digests(head.headers), *_md5_of_etag(head.headers))]
+        if not self._sink.begin_at_once(head.length, digests):
+            from_thread.run(self._sink.begin, head.length, digests)
         self._head = head
-        return True
+
+    def _keep(self, chunk: bytes) -> bool:
+        self.words += chunk[: ERROR_BODY_LIMIT - len(self.words)]
+        return len(self.words) >= ERROR_BODY_LIMIT
+
+
+def _refuse(_: bytes) -> bool:
+    return True
 
 
 def _media_type(headers: Mapping[str, str]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -82,14 +82,24 @@ class Listing(Protocol[RowT]):
 class AudioSink(Protocol):
     """Takes a body as it arrives. ``begin`` runs in the event loop, everything else in a worker thread (of anyio)."""
 
-    def begin_at_once(self, content_length: int | None) -> bool:
+    @property
+    def received(self) -> int:
+        """Bytes written of this body."""
+
+    def begin_at_once(self, content_length: int | None, digests: Collection[str] = ()) -> bool:
         """As ``begin`` where nothing has to be waited for; False, and nothing is changed, where it has."""
 
-    async def begin(self, content_length: int | None) -> None:
-        """Called before the first byte of every body, with its declared length; discards what was written before."""
+    async def begin(self, content_length: int | None, digests: Collection[str] = ()) -> None:
+        """Called before the first byte of every body, with its declared length; discards what was written before.
 
-    def write(self, chunk: bytes | memoryview) -> None:
+        ``digests`` names the algorithms (of hashlib) that the origin states a digest of.
+        """
+
+    def write(self, chunk: bytes) -> None:
         """The next bytes."""
+
+    def digest(self, algorithm: str) -> Digest:
+        """Of all that was written; ``algorithm`` is one of those that ``begin`` named."""
 
     def end(self) -> None:
         """The whole body was written, and is what the origin said."""

@@ -131,12 +131,12 @@ class Puts:
         )
         said = bytearray()
 
-        def take(_: Head, chunk: bytes | memoryview) -> bool:
+        def take(chunk: bytes) -> bool:
             said.extend(chunk)
-            return len(said) < ANSWER_LIMIT
+            return len(said) >= ANSWER_LIMIT
 
         try:
-            head = self._wire.exchange(asking, take)
+            head = self._wire.exchange(asking, lambda _: take)
         except WireFailed as failed:
             raise self._as_botocore(failed.trouble) from None
         return _answer(head, bytes(said))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from archiver.clock import ServerClock, SystemClock
-from archiver.model import Link
+from archiver.model import Digest, Link
 from archiver.sandbox import Sandbox, World
 from archiver.source.audio_origin import AudioOrigin
 from archiver.source.interface import FetchFailed, FetchOutcome, LinkRefused
@@ -25,16 +25,21 @@ pytestmark = pytest.mark.anyio
 class Nowhere:
     """A sink that must stay empty."""
 
-    def begin_at_once(self, content_length: int | None) -> bool:
+    received = 0
+
+    def begin_at_once(self, content_length: int | None, digests: Collection[str] = ()) -> bool:
         return False
+
+    def digest(self, algorithm: str) -> Digest:
+        raise AssertionError("the origin states none")
 
     def end(self) -> None:
         """Nothing more comes."""
 
-    async def begin(self, content_length: int | None) -> None:
+    async def begin(self, content_length: int | None, digests: Collection[str] = ()) -> None:
         raise AssertionError("a body began")
 
-    def write(self, chunk: bytes | memoryview) -> None:
+    def write(self, chunk: bytes) -> None:
         raise AssertionError("a body came")
 
 

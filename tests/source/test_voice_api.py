@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import locale
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, date
 from pathlib import Path
@@ -15,7 +15,7 @@ import trustme
 
 from archiver.clock import SystemClock
 from archiver.errors import SourceFailed
-from archiver.model import Call, Link, Recording, Window
+from archiver.model import Call, Digest, Link, Recording, Window
 from archiver.sandbox import OnAudio, Redirect, Sandbox, World
 from archiver.source.interface import FetchFailed, FetchOutcome, LinkRefused
 from archiver.source.listing import ReportListing
@@ -41,16 +41,19 @@ class Nowhere:
 
     received = 0
 
-    def begin_at_once(self, content_length: int | None) -> bool:
+    def begin_at_once(self, content_length: int | None, digests: Collection[str] = ()) -> bool:
         return False
+
+    def digest(self, algorithm: str) -> Digest:
+        return Digest(algorithm, "")
 
     def end(self) -> None:
         """Nothing more comes."""
 
-    async def begin(self, content_length: int | None) -> None:
+    async def begin(self, content_length: int | None, digests: Collection[str] = ()) -> None:
         self.received = 0
 
-    def write(self, chunk: bytes | memoryview) -> None:
+    def write(self, chunk: bytes) -> None:
         self.received += len(chunk)
 
 
