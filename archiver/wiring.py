@@ -1,4 +1,8 @@
-"""Puts the adapters behind the ports, as the configuration says. The only module that names adapters."""
+"""Puts the adapters behind the ports, as the configuration says. The only module that names adapters.
+
+What only some configurations ask for is imported where it is asked for: each library costs every start that it is no
+part of.
+"""
 
 from __future__ import annotations
 
@@ -44,15 +48,10 @@ from archiver.scratch import ScratchDirectory
 from archiver.snapshots import Snapshots
 from archiver.source.voice_api import Tenant, VoiceApi
 from archiver.spool import Spool
-from archiver.store.directory import DirectoryStore
 from archiver.store.interface import Store
-from archiver.store.s3 import S3Store
-from archiver.store.s3_headers import Placing
 from archiver.telemetry import tracing
 from archiver.telemetry.courier import Courier
-from archiver.telemetry.metrics import Metrics
 from archiver.telemetry.observation import Observation
-from archiver.telemetry.pings import Pinger
 
 SOFTWARE = f"recording-archiver {__version__}"
 
@@ -114,6 +113,9 @@ async def second_store_of(config: Config) -> AsyncIterator[Store]:
 async def _store_at(place: Place, target: BucketTarget | DirectoryTarget, connections: int) -> AsyncIterator[Store]:
     store: Store
     if isinstance(target, BucketTarget):
+        from archiver.store.s3 import S3Store
+        from archiver.store.s3_headers import Placing
+
         store = S3Store(
             target.bucket,
             target.prefix,
@@ -124,6 +126,8 @@ async def _store_at(place: Place, target: BucketTarget | DirectoryTarget, connec
             connections=connections,
         )
     else:
+        from archiver.store.directory import DirectoryStore
+
         store = DirectoryStore(target.path)
     try:
         yield store
@@ -223,14 +227,21 @@ def observation_of(config: Config, clock: Clock, reporter: Reporter, environ: Ma
     if why_not:
         reporter.event("not_told", receiver="OpenTelemetry", reason=why_not)
     metrics, ping = config.metrics, config.ping
-    courier = Courier()
-    wanted = metrics.textfile is not None or metrics.pushgateway is not None
+    courier, told, pinger = Courier(), None, None
+    if metrics.textfile is not None or metrics.pushgateway is not None:
+        from archiver.telemetry.metrics import Metrics
+
+        told = Metrics(metrics.archive or config.destination.url)
+    if ping.url is not None:
+        from archiver.telemetry.pings import Pinger
+
+        pinger = Pinger(ping.url.get_secret_value(), ping.success_codes, courier)
     return Observation(
         clock=clock,
         reporter=reporter,
         courier=courier,
-        pinger=Pinger(ping.url.get_secret_value(), ping.success_codes, courier) if ping.url is not None else None,
-        metrics=Metrics(metrics.archive or config.destination.url) if wanted else None,
+        pinger=pinger,
+        metrics=told,
         textfile=metrics.textfile,
         pushgateway=metrics.pushgateway,
         tracing=tracing.Tracing(environ) if traced else None,

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from archiver.telemetry.profile import Profile
     from archiver.wiring import Request
 
-GARBAGE_FROM = 20_000
-"""Objects made and not freed between two looks for cycles. A recording leaves few."""
 REASONS = 5
 """Reasons for what was left, at most: the commonest."""
 
@@ -81,9 +79,7 @@ def run(
 
 def settle_memory() -> None:
     """What was imported lives until the end: it is not to be looked through again and again for garbage."""
-    gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_FROM)
 
 
 def tell_profile(console: Console, profile: Profile) -> None:

@@ -1,4 +1,4 @@
-"""A bucket of S3 or of something that speaks its language, through boto3 in worker threads.
+"""A bucket of S3 or of something that speaks its language, through botocore in worker threads.
 
 Every put is create-only (``If-None-Match: *``) and carries its SHA-256 as a header. What the store holds is trusted
 only after comparison: with the checksum that it echoes, else with the one HEAD gives, else with the bytes read back.

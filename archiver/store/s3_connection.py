@@ -1,12 +1,11 @@
-"""Connections to an S3 store: boto3's client with our ways, and the puts beside it."""
+"""Connections to an S3 store: botocore's client with our ways, and the puts beside it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import boto3.session
 import botocore.session
 from anyio import from_thread
 from botocore.config import Config
@@ -25,7 +24,7 @@ READ_TIMEOUT = 30
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """boto3 for what happens seldom, and the puts."""
+    """botocore for what happens seldom, and the puts."""
 
     client: S3Client
     puts: Puts
@@ -55,10 +54,10 @@ def connect(
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
     core = botocore.session.Session(profile=profile)
-    session = boto3.session.Session(botocore_session=core)
 
     def client_in(region: str | None) -> S3Client:
-        client = session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+        made = core.create_client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+        client = cast("S3Client", made)
         if bucket_owner is not None:
             client.meta.events.register("provide-client-params.s3", partial(_expect_owner, bucket_owner))
         client.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)

@@ -1,6 +1,6 @@
 """What every put says to an S3 store besides its bytes: pure, so that any client can send it.
 
-The names are HTTP headers; ``arguments`` gives the same to boto3.
+The names are HTTP headers; ``arguments`` gives the same to botocore.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def lock_headers(protection: Protection) -> dict[str, str]:
 
 
 def arguments(headers: Mapping[str, str]) -> dict[str, Any]:
-    """The same as arguments of boto3's ``put_object``."""
+    """The same as arguments of botocore's ``put_object``."""
     found: dict[str, Any] = {_ARGUMENT[name]: value for name, value in headers.items()}
     if "ContentLength" in found:
         found["ContentLength"] = int(found["ContentLength"])
@@ -90,7 +90,7 @@ def arguments(headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 def protection_in(answer: Mapping[str, Any]) -> Protection | None:
-    """The lock that boto3's answer to a HEAD or GET states; None if it states none."""
+    """The lock that botocore's answer to a HEAD or GET states; None if it states none."""
     mode, until = answer.get("ObjectLockMode"), answer.get("ObjectLockRetainUntilDate")
     retention = None
     if mode is not None and isinstance(until, datetime):

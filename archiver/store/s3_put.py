@@ -1,8 +1,8 @@
 """The put of an object, the one request of S3 that is made for every recording: signed here, sent over libcurl.
 
-boto3 spends milliseconds on each. Where the bucket is, how it is addressed and which region signs is still botocore's
+botocore spends milliseconds on each. Where the bucket is, how it is addressed and which region signs is still botocore's
 to say (it is read off a URL that botocore signs once), and so are credentials with their refreshing, and the meaning
-of error documents: what this raises is what boto3 would have raised.
+of error documents: what this raises is what botocore would have raised.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Puts:
         self._proxy = "" if bypassed else getproxies().get(parts.scheme, "")
 
     def put(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``; what boto3 would answer.
+        """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``; what botocore would answer.
 
         Transient trouble is retried. Raises ClientError, BotoCoreError, and what reading the body raises.
         """
@@ -165,7 +165,7 @@ class Puts:
 
 
 def _answer(head: Head, said: bytes) -> dict[str, Any]:
-    """As boto3 would have it; raises ClientError, ResponseParserError."""
+    """As botocore would have it; raises ClientError, ResponseParserError."""
     if 200 <= head.status < 300:
         names = {
             "ChecksumSHA256": "x-amz-checksum-sha256",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -17,10 +18,12 @@ from archiver.rules.summary import SIGNALS
 from archiver.runner import Ended
 from archiver.standing import standing_of
 from archiver.telemetry.courier import Courier
-from archiver.telemetry.metrics import Metrics
-from archiver.telemetry.pings import Pinger
-from archiver.telemetry.profile import Profile
-from archiver.telemetry.tracing import Tracing
+
+if TYPE_CHECKING:
+    from archiver.telemetry.metrics import Metrics
+    from archiver.telemetry.pings import Pinger
+    from archiver.telemetry.profile import Profile
+    from archiver.telemetry.tracing import Tracing
 
 PATIENCE = 5.0
 """Seconds for which the exit may be held up by receivers; after a signal only ``HASTE``."""
