@@ -22,7 +22,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-rgw test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest rig bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+.PHONY: help demo test test-browser test-s3 test-rgw test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest rig bench-start bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -115,6 +115,9 @@ audit-deps: $(TOOLS_STAMP) ## known vulnerabilities of what is locked (asks pypi
 sbom: $(TOOLS_STAMP) ## dist/sbom.json: what is locked, as CycloneDX
 	@mkdir -p dist
 	@$(TOOLS_VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json
+
+bench-start: $(STAMP) ## what starting costs: --help, --version, a run with nothing to do; seconds and CPU
+	@$(BIN)/python -m benchmarks.start
 
 bench-manifest: $(STAMP) ## 1,000,000 rows: --help, status, a run with nothing to do, and which statements go over all rows
 	@$(BIN)/python -m benchmarks.manifest

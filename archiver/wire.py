@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import pycurl
 from anyio import CapacityLimiter, from_thread
@@ -114,12 +116,16 @@ class Asking:
 
 
 class Wire:
-    """Exchanges with one kind of server; ``ca_file`` holds the authorities to trust in place of the system's."""
+    """Exchanges with one kind of server; ``ca_file`` holds the authorities to trust in place of the system's.
 
-    def __init__(self, connections: int, ca_file: Path | None = None) -> None:
+    ``stall_seconds``: without a byte in either direction.
+    """
+
+    def __init__(self, connections: int, ca_file: Path | None = None, *, stall_seconds: int = STALL_SECONDS) -> None:
         self.threads = CapacityLimiter(connections)
         """For those who exchange: each needs a thread and a connection."""
         self._ca_file = ca_file
+        self._stall_seconds = stall_seconds
         self._idle: deque[pycurl.Curl] = deque()
 
     def exchange(self, asking: Asking, accept: Accept) -> Head:
@@ -154,7 +160,7 @@ class Wire:
         handle.setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         handle.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
         handle.setopt(pycurl.LOW_SPEED_LIMIT, 1)
-        handle.setopt(pycurl.LOW_SPEED_TIME, STALL_SECONDS)
+        handle.setopt(pycurl.LOW_SPEED_TIME, self._stall_seconds)
         handle.setopt(pycurl.BUFFERSIZE, BUFFER)
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
@@ -303,6 +309,13 @@ class _Exchange:
             self._raised = WireFailed(Trouble.TOO_LONG)
             return 1
         return 0
+
+
+def proxy_for(url: str, *, or_else: str = "") -> str:
+    """The proxy that the environment names for a URL's scheme, or for ``or_else``, as ``Asking`` takes it."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    return "" if proxy_bypass(str(parts.hostname)) else proxies.get(parts.scheme) or proxies.get(or_else, "")
 
 
 _NOTHING = Asking("GET", "", {})

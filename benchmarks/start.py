@@ -1,9 +1,9 @@
 """What it costs to start: ``python -m benchmarks.start`` (``make bench-start``).
 
 Processes, one after the other: ``--help``, ``--version``, and ``run`` with nothing to do on a manifest without a
-recording, into a directory and into a bucket (moto, on loopback). Medians of so many rounds, in seconds by the clock and
-of CPU (user and system) of the process; ``python`` is the interpreter that imports nothing. The last line is one JSON
-object.
+recording, into a directory and into a bucket (moto, on loopback). Medians of so many rounds, in seconds by the clock
+and of CPU (user and system) of the process; ``python`` is the interpreter that imports nothing. The last line is one
+JSON object.
 """
 
 from __future__ import annotations
@@ -104,9 +104,7 @@ def main() -> None:
         s3 = "http://{}:{}".format(*server.get_host_and_port())
         client = botocore.session.Session().create_client("s3", endpoint_url=s3, region_name="us-east-1")
         client.create_bucket(Bucket=BUCKET)
-        runs = {
-            name: [*ARCHIVER, "-c", str(path), "-q", "run"] for name, path in configured(home, sandbox, s3).items()
-        }
+        runs = {name: [*ARCHIVER, "-c", str(path), "-q", "run"] for name, path in configured(home, sandbox, s3).items()}
         commands = {"python": ["pass"], "help": [*ARCHIVER, "--help"], "version": [*ARCHIVER, "--version"], **runs}
         found = measured(commands, asked.rounds)
     for name, figures in found.items():

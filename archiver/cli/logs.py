@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from archiver.cli.console import Console
 
 SILENCED = (
-    *("httpx", "httpx2", "httpcore", "httpcore2"),  # full URLs at INFO, headers at DEBUG
     *("boto3", "botocore", "s3transfer", "urllib3"),  # signatures and session tokens at DEBUG
     *("opentelemetry", "requests"),  # what the receiver answered; what was not taken is told by us
     *("sqlalchemy", "alembic"),  # statements with their parameters

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import random
-import ssl
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import anyio
-import httpx2
 from aiolimiter import AsyncLimiter
+from anyio.to_thread import run_sync
 
 from archiver.clock import ServerClock
 from archiver.errors import SourceFailed, SourceRefused
 from archiver.rules.retry import LISTING, GiveUp
 from archiver.source.dialects import Envelope, UnusableAnswer, unwrap
+from archiver.wire import Asking, Head, Trouble, Wire, WireFailed, proxy_for
 
 BODY_LIMIT = 128 * 2**20
 """Bytes of one answer: a flat list of some 100,000 rows."""
-OFF_LOOP = 256 * 2**10
-"""Bytes from which an answer is parsed in a thread, not to hold up the transfers."""
-TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+CONNECTIONS = 8
+"""More than ever ask at once: the listing, and days that are listed again."""
+REFUSED = (401, 403)
+STALL_SECONDS = 60
+"""Without a byte: a long list takes its time to be made."""
 ANSWER_TIMEOUT = 300.0
-"""Seconds for one whole answer, however slowly it drips."""
+"""Seconds for the head of an answer, and for its body, however slowly they drip."""
+TROUBLES = {
+    Trouble.UNREACHABLE: "cannot connect",
+    Trouble.CONNECT_TIMEOUT: "cannot connect in time",
+    Trouble.STALLED: "no answer in time",
+    Trouble.TOO_LONG: "no whole answer in time",
+    Trouble.CUT: "the answer broke off",
+}
+"""Where the wire's own words are not those of an API."""
 
 
 class ApiClient:
-    """One tenant of the voice API."""
+    """One tenant of the voice API. ``ca_file`` holds the authorities to trust in place of the system's."""
 
     def __init__(
         self,
@@ -39,16 +52,18 @@ class ApiClient:
         query_auth: bool,
         requests_per_minute: int,
         server_clock: ServerClock,
-        trust: ssl.SSLContext,
+        ca_file: Path | None,
     ) -> None:
         self._token = token
+        self._base_url = base_url
         self._host = urlsplit(base_url).netloc
+        self._proxy = proxy_for(base_url, or_else="all")
         self._query_auth = query_auth
         self._server_clock = server_clock
         # Paced per second: a bucket of a whole minute would let two minutes' worth through within one.
         per_second = requests_per_minute / 60
         self._limiter = AsyncLimiter(per_second, 1.0) if per_second >= 1 else AsyncLimiter(1, 1 / per_second)
-        self._http = httpx2.AsyncClient(base_url=base_url, timeout=TIMEOUT, follow_redirects=False, verify=trust)
+        self._wire = Wire(CONNECTIONS, ca_file, stall_seconds=STALL_SECONDS)
 
     async def report(self, path: str, params: Mapping[str, str]) -> Envelope:
         """One page of a report. SourceRefused on 401 and 403; SourceFailed when retries are spent."""
@@ -56,17 +71,17 @@ class ApiClient:
         while True:
             retry_after = None
             try:
-                status, headers, body = await self._get(path, params)
-                if status == 200:
-                    return await self._unwrap(body)
-                trouble = f"answered HTTP {status}"
-                if not _worth_retrying(status):
+                head, envelope = await self._get(path, params)
+                if envelope is not None:
+                    return envelope
+                trouble = f"answered HTTP {head.status}"
+                if not _worth_retrying(head.status):
                     self._fail(path, trouble)
-                retry_after = seconds_to_wait(headers.get("Retry-After"), self._server_clock)
+                retry_after = seconds_to_wait(head.headers.get("retry-after"), self._server_clock)
             except UnusableAnswer as error:
                 trouble = str(error)
-            except (httpx2.HTTPError, TimeoutError) as error:
-                trouble = f"{self._host}: {_words(error)}"
+            except WireFailed as failed:
+                trouble = f"{self._host}: {_words(failed)}"
             failures += 1
             decision = LISTING.decide(failures, random.random(), retry_after)  # noqa: S311 - jitter, no secret
             if isinstance(decision, GiveUp):
@@ -76,43 +91,59 @@ class ApiClient:
     async def ask(self, path: str) -> int:
         """The status that ``path`` answers with, once, without retries. SourceRefused on 401 and 403."""
         try:
-            status, _, _ = await self._get(path, {})
-        except (httpx2.HTTPError, TimeoutError, UnusableAnswer) as error:
-            raise SourceFailed(f"{self._host}: {_words(error)}", "check source.base_url and the network") from None
-        return status
+            head, _ = await self._get(path, {}, reading=False)
+        except WireFailed as failed:
+            raise SourceFailed(f"{self._host}: {_words(failed)}", "check source.base_url and the network") from None
+        return head.status
 
     async def aclose(self) -> None:
         """Close connections."""
-        await self._http.aclose()
+        self._wire.close()
 
-    async def _get(self, path: str, params: Mapping[str, str]) -> tuple[int, httpx2.Headers, bytes]:
-        """Status, headers and body; raises httpx2.HTTPError, TimeoutError, UnusableAnswer, SourceRefused."""
+    async def _get(self, path: str, params: Mapping[str, str], *, reading: bool = True) -> tuple[Head, Envelope | None]:
+        """The head, and what a 200 says where it is to be read. Raises WireFailed, UnusableAnswer, SourceRefused."""
         query = dict(params)
-        headers = {"Accept": "application/json"}
+        headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "recording-archiver"}
         if self._query_auth:
             query["access_token"] = self._token
         else:
-            headers["Authorization"] = f"Bearer {self._token}"
+            headers["authorization"] = f"Bearer {self._token}"
+        url = f"{self._base_url}{path}" + (f"?{urlencode(query)}" if query else "")
+        asking = Asking(
+            "GET",
+            url,
+            headers,
+            proxy=self._proxy,
+            head_seconds=ANSWER_TIMEOUT,
+            seconds=lambda _: ANSWER_TIMEOUT,
+        )
         await self._limiter.acquire()
-        with anyio.fail_after(ANSWER_TIMEOUT):
-            async with self._http.stream("GET", path, params=query, headers=headers) as response:
-                self._observe(response.headers.get("Date"))
-                if response.status_code in (401, 403):
-                    raise SourceRefused(
-                        f"the voice API refuses the token (HTTP {response.status_code})",
-                        "check source.token and source.auth; a token may be bound to IP addresses",
-                    )
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > BODY_LIMIT:
-                        raise UnusableAnswer(f"the answer is longer than {BODY_LIMIT} bytes")
-        return response.status_code, response.headers, bytes(body)
+        head, envelope = await run_sync(partial(self._exchange, asking, reading), limiter=self._wire.threads)
+        if head.status in REFUSED:
+            raise SourceRefused(
+                f"the voice API refuses the token (HTTP {head.status})",
+                "check source.token and source.auth; a token may be bound to IP addresses",
+            )
+        return head, envelope
 
-    async def _unwrap(self, body: bytes) -> Envelope:
-        if len(body) < OFF_LOOP:
-            return unwrap(body)
-        return await anyio.to_thread.run_sync(unwrap, body)
+    def _exchange(self, asking: Asking, reading: bool) -> tuple[Head, Envelope | None]:
+        """In a worker thread, where reading a long list holds up no transfer."""
+        body, begun = bytearray(), False
+
+        def take(head: Head, chunk: bytes | memoryview) -> bool:
+            nonlocal begun
+            if not begun:  # with the first byte, since a long body takes its time
+                begun = True
+                self._observe(head.headers.get("date"))
+            body.extend(chunk)
+            return len(body) <= BODY_LIMIT and head.status not in REFUSED
+
+        head = self._wire.exchange(asking, take)
+        if not begun:
+            self._observe(head.headers.get("date"))
+        if head.status != 200 or not reading:
+            return head, None
+        return head, unwrap(_decoded(bytes(body), head.headers.get("content-encoding", "")))
 
     def _observe(self, date: str | None) -> None:
         if moment := _http_date(date):
@@ -144,13 +175,22 @@ def _worth_retrying(status: int) -> bool:
     return status in (408, 425, 429) or status >= 500
 
 
-def _words(error: Exception) -> str:
-    """What went wrong on the wire, without the URL that httpx puts into its texts."""
-    return {
-        "ConnectError": "cannot connect",
-        "ConnectTimeout": "cannot connect in time",
-        "ReadTimeout": "no answer in time",
-        "TimeoutError": "no whole answer in time",
-        "ReadError": "the connection broke",
-        "RemoteProtocolError": "the answer broke off",
-    }.get(type(error).__name__, type(error).__name__)
+def _decoded(body: bytes, coding: str) -> bytes:
+    """The body without its content coding; UnusableAnswer for one that was not asked for, and for too long a body."""
+    try:
+        match coding.strip().lower():
+            case "" | "identity":
+                plain = body
+            case "gzip" | "x-gzip":
+                plain = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, BODY_LIMIT + 1)
+            case other:
+                raise UnusableAnswer(f"the answer is encoded as {other[:20]!r}, which was not asked for")
+    except zlib.error:
+        raise UnusableAnswer("the answer is not whole gzip") from None
+    if len(plain) > BODY_LIMIT:
+        raise UnusableAnswer(f"the answer is longer than {BODY_LIMIT} bytes")
+    return plain
+
+
+def _words(failed: WireFailed) -> str:
+    return TROUBLES.get(failed.trouble, failed.trouble.value)

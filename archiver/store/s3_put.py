@@ -1,8 +1,8 @@
 """The put of an object, the one request of S3 that is made for every recording: signed here, sent over libcurl.
 
-botocore spends milliseconds on each. Where the bucket is, how it is addressed and which region signs is still botocore's
-to say (it is read off a URL that botocore signs once), and so are credentials with their refreshing, and the meaning
-of error documents: what this raises is what botocore would have raised.
+botocore spends milliseconds on each. Where the bucket is, how it is addressed and which region signs is still
+its to say (it is read off a URL that botocore signs once), and so are credentials with their refreshing, and what
+error documents mean: what this raises is what it would have raised.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from anyio import from_thread
 from botocore.exceptions import (
@@ -33,7 +32,7 @@ from botocore.parsers import create_parser
 
 from archiver.clock import SystemClock
 from archiver.store.sigv4 import SigningKeys, encoded_path, signed_headers
-from archiver.wire import Asking, Head, Trouble, Wire, WireFailed
+from archiver.wire import Asking, Head, Trouble, Wire, WireFailed, proxy_for
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -82,11 +81,10 @@ class Puts:
         self._host = parts.netloc
         self._prefix = parts.path
         self._root = f"{parts.scheme}://{parts.netloc}"
-        bypassed = proxy_bypass(str(parts.hostname))
-        self._proxy = "" if bypassed else getproxies().get(parts.scheme, "")
+        self._proxy = proxy_for(self._root)
 
     def put(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``; what botocore would answer.
+        """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``; botocore's answer.
 
         Transient trouble is retried. Raises ClientError, BotoCoreError, and what reading the body raises.
         """

@@ -7,11 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-import httpx2
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from archiver.errors import ExitCode
-from archiver.telemetry.courier import Courier, NotDelivered
+from archiver.telemetry.courier import Courier
 
 TIMEOUT = 4.0
 """Seconds for each step of one ping."""
@@ -35,8 +34,16 @@ class Pinger:
         self.courier.send("ping", partial(_ping, url, summary))
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """The URL is a secret, and where it would go is not ours to choose."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Not followed: the answer is an HTTPError."""
+
+
 def _ping(url: str, body: Mapping[str, Any]) -> None:
-    # Redirects are not followed: the URL is a secret, and where it would go is not ours to choose.
-    response = httpx2.post(url, content=json.dumps(body, default=str), timeout=TIMEOUT)
-    if not response.is_success:
-        raise NotDelivered(f"the answer was {response.status_code}")
+    """Raises HTTPError for every answer but 2xx, and OSError."""
+    content = json.dumps(body, default=str).encode()
+    asking = Request(url, content, {"Content-Type": "application/json", "User-Agent": "recording-archiver"})  # noqa: S310
+    with build_opener(_NoRedirects).open(asking, timeout=TIMEOUT):
+        return

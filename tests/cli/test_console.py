@@ -223,7 +223,7 @@ def test_an_exception_in_the_log_has_a_traceback_only_with_debug(capsys: Capture
 
 
 @pytest.mark.usefixtures("quiet_libraries")
-@pytest.mark.parametrize("name", [*SILENCED, "httpcore.http11", "botocore.auth", "urllib3.connectionpool"])
+@pytest.mark.parametrize("name", [*SILENCED, "botocore.auth", "urllib3.connectionpool"])
 def test_no_verbosity_wakes_the_libraries(capsys: Captured, name: str) -> None:
     logger = logging.getLogger(name)
     level = logger.level

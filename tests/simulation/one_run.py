@@ -10,7 +10,6 @@ import signal
 import sys
 from collections import Counter
 from datetime import date, timedelta
-from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -20,17 +19,12 @@ from archiver import wiring
 from archiver.config import load
 from archiver.rules import retry
 from archiver.runner import Ended, Run
-from archiver.source import voice_api
 from archiver.store.directory import DirectoryStore
 from archiver.wiring import Request
 from tests.simulation.clock import SetClock
 
 IMPATIENT = retry.RetryPolicy(attempts=3, base=0.01, ceiling=0.02)
 """Outages are simulated by the hundred."""
-
-
-trusting = cache(voice_api._trusting)
-"""Made once: reading the system's authorities is a third of such a run."""
 
 
 class Counts:
@@ -60,7 +54,6 @@ def run(config: Path, clock: SetClock, days: tuple[date, ...] = ()) -> tuple[End
 
     with (
         mock.patch("os.fsync"),  # processes are killed here; machines keep their power
-        mock.patch("archiver.source.voice_api._trusting", trusting),
         mock.patch("archiver.source.api_client.LISTING", IMPATIENT),
         mock.patch("archiver.runner.TRANSFER", IMPATIENT),
     ):
