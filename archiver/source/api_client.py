@@ -20,7 +20,7 @@ from archiver.clock import ServerClock
 from archiver.errors import SourceFailed, SourceRefused
 from archiver.rules.retry import LISTING, GiveUp
 from archiver.source.dialects import Envelope, UnusableAnswer, unwrap
-from archiver.wire import Asking, Head, Trouble, Wire, WireFailed, proxy_for
+from archiver.wire import Asking, Head, Take, Trouble, Wire, WireFailed, proxy_for
 
 BODY_LIMIT = 128 * 2**20
 """Bytes of one answer: a flat list of some 100,000 rows."""
@@ -128,18 +128,18 @@ class ApiClient:
 
     def _exchange(self, asking: Asking, reading: bool) -> tuple[Head, Envelope | None]:
         """In a worker thread, where reading a long list holds up no transfer."""
-        body, begun = bytearray(), False
+        body = bytearray()
 
-        def take(head: Head, chunk: bytes | memoryview) -> bool:
-            nonlocal begun
-            if not begun:  # with the first byte, since a long body takes its time
-                begun = True
-                self._observe(head.headers.get("date"))
+        def take(chunk: bytes) -> bool:
             body.extend(chunk)
-            return len(body) <= BODY_LIMIT and head.status not in REFUSED
+            return len(body) > BODY_LIMIT
 
-        head = self._wire.exchange(asking, take)
-        if not begun:
+        def accept(head: Head) -> Take:
+            self._observe(head.headers.get("date"))  # before the body, since a long one takes its time
+            return take if head.status not in REFUSED else _nothing_more
+
+        head = self._wire.exchange(asking, accept)
+        if not body:
             self._observe(head.headers.get("date"))
         if head.status != 200 or not reading:
             return head, None
@@ -190,6 +190,10 @@ def _decoded(body: bytes, coding: str) -> bytes:
     if len(plain) > BODY_LIMIT:
         raise UnusableAnswer(f"the answer is longer than {BODY_LIMIT} bytes")
     return plain
+
+
+def _nothing_more(_: bytes) -> bool:
+    return True
 
 
 def _words(failed: WireFailed) -> str:
