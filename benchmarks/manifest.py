@@ -16,14 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from click.testing import CliRunner
-from sqlalchemy import Engine, event
 
 import archiver
 from archiver.cli import main as command_line
@@ -47,7 +48,7 @@ FROM n
 """
 CLOSE = """
 INSERT INTO windows (start_at, end_at, first_listed_at, last_listed_at, last_listed_run, agreed, reason, unique_rows,
-    bad_rows, whole_at, closed_at)
+    rows_unreadable, whole_at, closed_at)
 VALUES (:start, :end, :then, :then, 'run-1', 1, '', 1, 0, :then, :then)
 """
 
@@ -105,11 +106,18 @@ def scans(config: Path) -> list[str]:
     """Statements of a run that go over all recordings, with SQLite's words."""
     executed: dict[str, Any] = {}
 
-    @event.listens_for(Engine, "before_cursor_execute")
-    def _note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        executed.setdefault(statement, parameters[0] if many else parameters)
+    class Noting(sqlite3.Connection):
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+            executed.setdefault(sql, parameters)
+            return super().execute(sql, parameters)
 
-    done = CliRunner().invoke(command_line, ["-c", str(config), "-q", "run"])
+        def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+            each = list(parameters)
+            executed.update({sql: each[0]} if each else {})
+            return super().executemany(sql, each)
+
+    with mock.patch.object(sqlite3, "connect", partial(sqlite3.connect, factory=Noting)):
+        done = CliRunner().invoke(command_line, ["-c", str(config), "-q", "run"])
     if done.exit_code:
         raise RuntimeError(done.output)
     found = []

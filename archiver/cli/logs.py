@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SILENCED = (
     *("boto3", "botocore", "s3transfer", "urllib3"),  # signatures and session tokens at DEBUG
     *("opentelemetry", "requests"),  # what the receiver answered; what was not taken is told by us
-    *("sqlalchemy", "alembic"),  # statements with their parameters
 )
 _OWN = "archiver"
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
-
+from archiver.manifest.columns import (
+    Connection,
+    moment,
+    moment_of,
+    moment_or_none,
+    one_of,
+    replacement,
+    words,
+)
 from archiver.manifest.copy_book import Copy, CopyBook, CopyCounts, CopyScope, CopyState
 from archiver.manifest.rows import chunks
-from archiver.manifest.schema import copies, copy_passes, recordings, runs, windows
 from archiver.manifest.writer import Kind, Writer
 from archiver.model import Digest
 
@@ -20,35 +26,27 @@ EVERYTHING_EVERY = timedelta(hours=24)
 MOST_OPEN = 1000
 """Copies that are not made, looked at one by one; of more, everything is compared."""
 
-_LAST = select(copy_passes).order_by(copy_passes.c.begun_at.desc()).limit(1)
-_EVERYTHING = select(func.max(copy_passes.c.begun_at)).where(copy_passes.c.whole, copy_passes.c.ended_at.is_not(None))
-_ENDED = select(func.max(copy_passes.c.ended_at))
-_BEGIN = insert(copy_passes).inline()
-_END = update(copy_passes).where(copy_passes.c.begun_at == bindparam("of"))
-_FORGET_PASSES = delete(copy_passes).where(copy_passes.c.begun_at < bindparam("before"))
-_DAYS = select(windows.c.start_at).where(
-    or_(windows.c.last_listed_at >= bindparam("since"), windows.c.closed_at >= bindparam("since"))
-)
-_TOUCHED = (  # a run that stopped early may have archived recordings of a day that it never listed to the end
-    select(recordings.c.day)
-    .where(
-        recordings.c.last_listed_run.in_(
-            select(runs.c.run_id).where(
-                or_(runs.c.started_at >= bindparam("since"), runs.c.ended_at >= bindparam("since"))
-            )
-        )
+_LAST = "SELECT begun_at, ended_at FROM copy_passes ORDER BY begun_at DESC LIMIT 1"
+_EVERYTHING = "SELECT max(begun_at) FROM copy_passes WHERE whole AND ended_at IS NOT NULL"
+_ENDED = "SELECT max(ended_at) FROM copy_passes"
+_BEGIN = "INSERT INTO copy_passes (begun_at, run_id, whole) VALUES (:begun_at, :run_id, :whole)"
+_END = "UPDATE copy_passes SET ended_at = :ended_at WHERE begun_at = :begun_at"
+_FORGET_PASSES = "DELETE FROM copy_passes WHERE begun_at < :before"
+_DAYS = "SELECT start_at FROM windows WHERE last_listed_at >= :since OR closed_at >= :since"
+# A run that stopped early may have archived recordings of a day that it never listed to the end.
+_TOUCHED = """
+    SELECT DISTINCT day FROM recordings WHERE last_listed_run IN (
+        SELECT run_id FROM runs WHERE started_at >= :since OR ended_at >= :since
     )
-    .distinct()
-)
-_UNMADE = copies.c.state.in_([CopyState.PENDING.value, CopyState.CONFLICT.value])
-_OPEN = select(copies.c.key).where(_UNMADE).limit(MOST_OPEN)
-_LEAVING = select(copies.c.key).where(copies.c.state == CopyState.LEAVING.value).order_by(copies.c.key)
-_DROP = delete(copies).where(copies.c.key.in_(bindparam("keys", expanding=True)))
-_KNOWN = select(copies).where(copies.c.key.in_(bindparam("keys", expanding=True)))
-_CHANGE = update(copies).where(copies.c.key == bindparam("of"))
-_ADD = insert(copies).inline()
-_COUNTS = select(copies.c.state, func.count()).group_by(copies.c.state)
-_FORGET = delete(copies).where(_UNMADE, copies.c.noted_at < bindparam("before"))
+"""
+_UNMADE = one_of("state", (CopyState.PENDING, CopyState.CONFLICT))
+_OPEN = f"SELECT key FROM copies WHERE {_UNMADE} LIMIT {MOST_OPEN}"
+_LEAVING = f"SELECT key FROM copies WHERE {one_of('state', (CopyState.LEAVING,))} ORDER BY key"
+_DROP = "DELETE FROM copies WHERE key = :key"
+_KNOWN = "SELECT key, size, state, digest, version, attempts, reason FROM copies WHERE key = :key"
+_KEEP = replacement("copies", "key", ("key", "size", "state", "digest", "version", "attempts", "reason", "noted_at"))
+_COUNTS = "SELECT state, count(*) FROM copies GROUP BY state"
+_FORGET = f"DELETE FROM copies WHERE {_UNMADE} AND noted_at < :before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,64 +84,67 @@ class SqlCopyBook(CopyBook):
 
 def _begin(connection: Connection, run_id: str, at: datetime) -> CopyScope | None:
     scope = _scope(connection, at)
-    connection.execute(_BEGIN, {"begun_at": at, "run_id": run_id, "whole": scope is None, "ended_at": None})
+    connection.execute(_BEGIN, {"begun_at": moment(at), "run_id": run_id, "whole": scope is None})
     return scope
 
 
 def _scope(connection: Connection, at: datetime) -> CopyScope | None:
-    last = connection.execute(_LAST).first()
-    everything = connection.execute(_EVERYTHING).scalar_one()
-    if last is None or last.ended_at is None or everything is None or at - everything > EVERYTHING_EVERY:
+    last = connection.execute(_LAST).fetchone()
+    (everything,) = connection.execute(_EVERYTHING).fetchone()
+    if last is None or last[1] is None or everything is None or at - moment_of(everything) > EVERYTHING_EVERY:
         return None
-    unmade = tuple(connection.execute(_OPEN).scalars())
+    unmade = tuple(key for (key,) in connection.execute(_OPEN))
     if len(unmade) == MOST_OPEN:
         return None
-    since = {"since": last.begun_at}
-    listed = {start.date() for start in connection.execute(_DAYS, since).scalars()}
-    return CopyScope(frozenset(listed.union(connection.execute(_TOUCHED, since).scalars())), unmade)
+    since = {"since": last[0]}
+    listed = {moment_of(start).date() for (start,) in connection.execute(_DAYS, since)}
+    touched = {date.fromisoformat(day) for (day,) in connection.execute(_TOUCHED, since)}
+    return CopyScope(frozenset(listed | touched), unmade)
 
 
 def _end(connection: Connection, begun_at: datetime, at: datetime, *, whole: bool) -> None:
-    connection.execute(_END, {"of": begun_at, "ended_at": at})
+    connection.execute(_END, {"begun_at": moment(begun_at), "ended_at": moment(at)})
     if whole:  # what is still open and was not met again is gone from the first destination; older passes say nothing
-        connection.execute(_FORGET, {"before": begun_at})
-        connection.execute(_FORGET_PASSES, {"before": begun_at})
+        connection.execute(_FORGET, {"before": moment(begun_at)})
+        connection.execute(_FORGET_PASSES, {"before": moment(begun_at)})
 
 
 def _known(connection: Connection, keys: Sequence[str]) -> dict[str, Copy]:
-    return {row.key: _copy(row) for row in connection.execute(_KNOWN, {"keys": list(keys)})}
+    found = (connection.execute(_KNOWN, {"key": key}).fetchone() for key in keys)
+    return {row[0]: _copy(*row) for row in found if row is not None}
 
 
 def _note(connection: Connection, at: datetime, made: Sequence[Copy]) -> None:
-    for each in made:
-        values = {
+    values = [
+        {
+            "key": each.key,
             "size": each.size,
             "state": each.state.value,
             "digest": str(each.digest) if each.digest else None,
             "version": each.version_id,
             "attempts": each.attempts,
-            "reason": each.reason,
-            "noted_at": at,
+            "reason": words(each.reason),
+            "noted_at": moment(at),
         }
-        if not connection.execute(_CHANGE, {"of": each.key, **values}).rowcount:
-            connection.execute(_ADD, {"key": each.key, **values})
+        for each in made
+    ]
+    connection.executemany(_KEEP, values)
 
 
 def _leaving(connection: Connection) -> Sequence[str]:
-    return connection.execute(_LEAVING).scalars().all()
+    return [key for (key,) in connection.execute(_LEAVING)]
 
 
 def _drop(connection: Connection, keys: Sequence[str]) -> None:
-    connection.execute(_DROP, {"keys": list(keys)})
+    connection.executemany(_DROP, [{"key": key} for key in keys])
 
 
 def _counts(connection: Connection) -> CopyCounts:
     states = {CopyState(state): count for state, count in connection.execute(_COUNTS)}
-    last = connection.execute(_LAST).first()
-    complete = last is not None and last.ended_at is not None
-    return CopyCounts(states, connection.execute(_ENDED).scalar_one(), complete)
+    last = connection.execute(_LAST).fetchone()
+    complete = last is not None and last[1] is not None
+    return CopyCounts(states, moment_or_none(connection.execute(_ENDED).fetchone()[0]), complete)
 
 
-def _copy(row: Row[tuple[object, ...]]) -> Copy:
-    digest = Digest.parse(row.digest) if row.digest else None
-    return Copy(row.key, row.size, CopyState(row.state), digest, row.version, row.attempts, row.reason)
+def _copy(key: str, size: int, state: str, digest: str | None, version: str | None, attempts: int, reason: str) -> Copy:
+    return Copy(key, size, CopyState(state), Digest.parse(digest) if digest else None, version, attempts, reason)

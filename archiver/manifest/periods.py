@@ -4,151 +4,176 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, not_, select, update
-
+from archiver.manifest.columns import (
+    Connection,
+    Value,
+    identifier,
+    identifier_of,
+    insertion,
+    json_of,
+    moment,
+    moment_of,
+    moment_or_none,
+    replacement,
+    to_json,
+    words,
+)
 from archiver.manifest.interface import WindowRecord
-from archiver.manifest.schema import periods, recordings, windows
-from archiver.manifest.windows import COMPLETE, UNFINISHED_INSIDE
+from archiver.manifest.windows import COMPLETE, THIS, UNFINISHED_INSIDE, span, window_of
 from archiver.model import Digest, Window
 from archiver.rules.lifecycle import State
 from archiver.rules.period import Filed, Reference, Standing
 
 PAGE = 500
 
-_STANDINGS = (
-    select(
-        recordings.c.id,
-        recordings.c.created_at,
-        recordings.c.duration,
-        recordings.c.state,
-        recordings.c.reason,
-        recordings.c.first_listed_at,
-        recordings.c.last_listed_at,
-        recordings.c.last_listed_run,
-        recordings.c.listed_day,
-        recordings.c.late,
-        recordings.c.vanished_at,
-        recordings.c.row_changed_at,
-        recordings.c.doubt,
-    )
-    .where(recordings.c.day == bindparam("on"), recordings.c.id > bindparam("after"))
-    .order_by(recordings.c.id)
-    .limit(PAGE)
-)
-_WINDOWS = select(windows).order_by(windows.c.start_at, windows.c.end_at)
-_CLOSABLE = select(windows).where(
-    windows.c.start_at == bindparam("from_"), windows.c.end_at == bindparam("to"), COMPLETE, not_(UNFINISHED_INSIDE)
-)
-_FILED = select(periods).order_by(periods.c.number, periods.c.key)
-_FILED_OF = _FILED.where(periods.c.day == bindparam("on"))
-_REFILE = update(periods).where(periods.c.key == bindparam("of"))
-_FILE = insert(periods).inline()
-_ADD_WINDOW = insert(windows).inline()
-_RESTORE_STANDING = update(recordings).where(
-    recordings.c.id == bindparam("of"),
-    recordings.c.state == bindparam("expected"),
-    recordings.c.first_listed_at.is_(None),
-)
+_STANDINGS = """
+    SELECT id, created_at, duration, state, reason, first_listed_at, last_listed_at, last_listed_run, listed_day, late,
+        vanished_at, row_changed_at, doubt
+    FROM recordings WHERE day = :day AND id > :after ORDER BY id LIMIT :size
+"""
+_WINDOW = "start_at, end_at, first_listed_at, whole_at, last_listed_at, agreed, reason, rows_unreadable, closed_at"
+_WINDOWS = f"SELECT {_WINDOW} FROM windows ORDER BY start_at, end_at"
+_CLOSABLE = f"SELECT {_WINDOW} FROM windows WHERE {THIS} AND {COMPLETE} AND NOT {UNFINISHED_INSIDE}"
+_DOCUMENT = ("key", "day", "number", "digest", "previous", "account", "closed_at", "run_id")
+_FILED = f"SELECT {', '.join(_DOCUMENT)} FROM periods ORDER BY number, key"
+_FILED_OF = f"SELECT {', '.join(_DOCUMENT)} FROM periods WHERE day = :day ORDER BY number, key"
+_FILE = replacement("periods", "key", _DOCUMENT)
+_RESTORE_STANDING = """
+    UPDATE recordings SET
+        duration = :duration, first_listed_at = :first_listed_at, last_listed_at = :last_listed_at, late = :late,
+        vanished_at = :vanished_at, row_changed_at = :row_changed_at, doubt = :doubt
+    WHERE id = :of AND state = :expected AND first_listed_at IS NULL
+"""
 
 
 def standings(connection: Connection, day: date, after: str) -> list[Standing]:
     """The next ``PAGE`` recordings of the day, behind the id ``after``."""
-    return [
-        Standing(row[0], row[1], row[2], State(row[3]), *row[4:])
-        for row in connection.execute(_STANDINGS, {"on": day, "after": after})
-    ]
+    found = connection.execute(_STANDINGS, {"day": day.isoformat(), "after": identifier(after), "size": PAGE})
+    return [_standing(row) for row in found]
+
+
+def _standing(row: Sequence[Any]) -> Standing:
+    (
+        recording_id, created_at, duration, state, reason, first_seen, last_seen, last_run, listed_day, late,
+        vanished_at, changed_at, doubt,
+    ) = row  # fmt: skip
+    return Standing(
+        identifier_of(recording_id),
+        moment_of(created_at),
+        duration,
+        State(state),
+        reason,
+        moment_or_none(first_seen),
+        moment_or_none(last_seen),
+        last_run,
+        None if listed_day is None else date.fromisoformat(listed_day),
+        bool(late),
+        moment_or_none(vanished_at),
+        moment_or_none(changed_at),
+        doubt,
+    )
 
 
 def records(connection: Connection) -> list[WindowRecord]:
     """Every window that was ever listed, oldest first."""
-    return [_record(row) for row in connection.execute(_WINDOWS)]
+    return [_record(*row) for row in connection.execute(_WINDOWS)]
 
 
 def closable(connection: Connection, candidates: Sequence[Window]) -> list[WindowRecord]:
     """Those that are closed, or can be; in the order given."""
-    found = []
-    for window in candidates:
-        row = connection.execute(_CLOSABLE, {"from_": window.start, "to": window.end}).first()
-        found += [] if row is None else [_record(row)]
-    return found
+    found = (connection.execute(_CLOSABLE, span(window)).fetchone() for window in candidates)
+    return [_record(*row) for row in found if row is not None]
 
 
 def filed(connection: Connection, day: date | None) -> list[Filed]:
     """The documents of a day, or all; in the order of the chain."""
-    rows = connection.execute(_FILED) if day is None else connection.execute(_FILED_OF, {"on": day})
-    return [_filed(row) for row in rows]
+    rows = connection.execute(_FILED) if day is None else connection.execute(_FILED_OF, {"day": day.isoformat()})
+    return [_filed(*row) for row in rows]
 
 
 def file(connection: Connection, documents: Sequence[Filed]) -> None:
     """Take documents in that lie in the bucket."""
-    for document in documents:
-        values = {
-            "day": document.day,
+    values = [
+        {
+            "key": document.key,
+            "day": document.day.isoformat(),
             "number": document.number,
             "digest": str(document.digest),
-            "previous": [reference.to_json() for reference in document.previous],
+            "previous": to_json([reference.to_json() for reference in document.previous]),
             "account": document.account,
-            "closed_at": document.closed_at,
+            "closed_at": moment(document.closed_at),
             "run_id": document.run_id,
         }
-        if not connection.execute(_REFILE, {"of": document.key, **values}).rowcount:
-            connection.execute(_FILE, {"key": document.key, **values})
+        for document in documents
+    ]
+    connection.executemany(_FILE, values)
 
 
 def restore_window(connection: Connection, record: WindowRecord, unique: int, run_id: str) -> None:
     """Take a window in that is not known."""
     values = {
-        "start_at": record.window.start,
-        "end_at": record.window.end,
-        "first_listed_at": record.first_listed_at,
-        "last_listed_at": record.last_listed_at,
+        **span(record.window),
+        "first_listed_at": moment(record.first_listed_at),
+        "last_listed_at": moment(record.last_listed_at),
         "last_listed_run": run_id,
         "agreed": record.agreed,
-        "reason": record.reason,
+        "reason": words(record.reason),
         "unique_rows": unique,
         "rows_unreadable": record.rows_unreadable,
-        "whole_at": record.whole_at,
-        "closed_at": record.closed_at,
+        "whole_at": moment(record.whole_at),
+        "closed_at": moment(record.closed_at),
     }
-    connection.execute(_ADD_WINDOW, values)
+    connection.execute(insertion("windows", values), values)
 
 
 def restore_standings(connection: Connection, standings: Sequence[Standing]) -> None:
     """What was noticed of recordings that were restored and not listed since; nothing for any other."""
-    values = [
+    values: list[dict[str, Value]] = [
         {
-            "of": standing.id,
+            "of": identifier(standing.id),
             "expected": standing.state.value,
             "duration": standing.duration,
-            "first_listed_at": standing.first_seen,
-            "last_listed_at": standing.last_seen,
+            "first_listed_at": moment(standing.first_seen),
+            "last_listed_at": moment(standing.last_seen),
             "late": standing.late,
-            "vanished_at": standing.vanished_at,
-            "row_changed_at": standing.changed_at,
-            "doubt": standing.doubt,
+            "vanished_at": moment(standing.vanished_at),
+            "row_changed_at": moment(standing.changed_at),
+            "doubt": None if standing.doubt is None else words(standing.doubt),
         }
         for standing in standings
     ]
-    if values:
-        connection.execute(_RESTORE_STANDING, values)
+    connection.executemany(_RESTORE_STANDING, values)
 
 
-def _record(row: Row[tuple[object, ...]]) -> WindowRecord:
+def _record(
+    start_at: str,
+    end_at: str,
+    first_listed_at: str,
+    whole_at: str | None,
+    last_listed_at: str,
+    agreed: int,
+    reason: str,
+    rows_unreadable: int,
+    closed_at: str | None,
+) -> WindowRecord:
     return WindowRecord(
-        window=Window(row.start_at, row.end_at),
-        first_listed_at=row.first_listed_at,
-        whole_at=row.whole_at,
-        last_listed_at=row.last_listed_at,
-        agreed=row.agreed,
-        reason=row.reason,
-        rows_unreadable=row.rows_unreadable,
-        closed_at=row.closed_at,
+        window=window_of(start_at, end_at),
+        first_listed_at=moment_of(first_listed_at),
+        whole_at=moment_or_none(whole_at),
+        last_listed_at=moment_of(last_listed_at),
+        agreed=bool(agreed),
+        reason=reason,
+        rows_unreadable=rows_unreadable,
+        closed_at=moment_or_none(closed_at),
     )
 
 
-def _filed(row: Row[tuple[object, ...]]) -> Filed:
-    previous = tuple(Reference(each["key"], Digest("sha256", each["sha256"])) for each in row.previous)
+def _filed(
+    key: str, day: str, number: int, digest: str, previous: str, account: str, closed_at: str, run_id: str
+) -> Filed:
+    before = tuple(Reference(each["key"], Digest("sha256", each["sha256"])) for each in json_of(previous))
     return Filed(
-        row.key, row.day, row.number, Digest.parse(row.digest), previous, row.account, row.closed_at, row.run_id
+        key, date.fromisoformat(day), number, Digest.parse(digest), before, account, moment_of(closed_at), run_id
     )

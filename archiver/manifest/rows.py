@@ -7,10 +7,20 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
-
+from archiver.manifest.columns import (
+    Connection,
+    Value,
+    Values,
+    identifier,
+    identifier_of,
+    insertion,
+    json_of,
+    moment,
+    moment_of,
+    one_of,
+    to_json,
+)
 from archiver.manifest.interface import Entry
-from archiver.manifest.schema import events, recordings
 from archiver.model import Digest, Retention, RetentionMode, StoredObject
 from archiver.model import Row as SourceRow
 from archiver.rules.lifecycle import Observation, State
@@ -18,7 +28,10 @@ from archiver.rules.lifecycle import Observation, State
 T = TypeVar("T")
 
 CHUNK = 500
-"""Ids per statement: well below what every database takes as parameters (999 in an old SQLite)."""
+"""Recordings per transaction: others wait for its end."""
+
+IS_OPEN = one_of("state", (state for state in State if state.is_open))
+"""The condition that something is still to be done for a recording."""
 
 _COLUMNS = (
     "id", "created_at", "duration", "state", "attempts", "reason", "grade",
@@ -27,28 +40,29 @@ _COLUMNS = (
     "retention_class", "retention_mode", "retain_until", "matters", "draft",
 )  # fmt: skip
 
-ENTRY = tuple(recordings.c[name] for name in _COLUMNS)
+ENTRY = ", ".join(f"recordings.{name}" for name in _COLUMNS)
 """The columns of an entry, in the order ``entry_of`` takes them; a select may add others behind them."""
+BEHIND = len(_COLUMNS)
+"""Where those others begin."""
 
-_ONE = select(*ENTRY).where(recordings.c.id == bindparam("wanted"))
-_ROW = select(recordings.c.source_row).where(recordings.c.id == bindparam("wanted"))
-_MANY = select(*ENTRY).where(recordings.c.id.in_(bindparam("wanted", expanding=True)))
+_ONE = f"SELECT {ENTRY} FROM recordings WHERE id = :of"
+_ROW = "SELECT source_row FROM recordings WHERE id = :of"
 
-ADD_EVENT = insert(events).inline()
-"""No statement here asks for RETURNING: SQLite has it since 3.35, and long-lived distributions ship an older one."""
+# No statement here asks for RETURNING: SQLite has it since 3.35, and long-lived distributions ship an older one.
+ADD_EVENT = insertion("events", ("recording_id", "at", "run_id", "event", "from_state", "to_state", "reason", "detail"))
 
 
-def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
+def entry_of(row: Sequence[Any]) -> Entry:
     """The entry in the first columns of ``row``."""
     (
         recording_id, created_at, duration, state, attempts, reason, grade,
         audio_key, audio_size, audio_digest, audio_version, sha512, length, content,
         sidecar_key, sidecar_size, sidecar_digest, sidecar_version,
         retention_class, retention_mode, retain_until, matters, draft,
-    ) = row[: len(_COLUMNS)]  # fmt: skip
+    ) = row[:BEHIND]  # fmt: skip
     return Entry(
-        recording_id=recording_id,
-        created_at=created_at,
+        recording_id=identifier_of(recording_id),
+        created_at=moment_of(created_at),
         duration=duration,
         state=State(state),
         attempts=attempts,
@@ -59,9 +73,9 @@ def entry_of(row: Row[*tuple[Any, ...]]) -> Entry:
         content=None if content is None else Digest.parse(content),
         sidecar=_stored(sidecar_key, sidecar_size, sidecar_digest, sidecar_version),
         length=length,
-        retention=None if retain_until is None else Retention(RetentionMode(retention_mode), retain_until),
+        retention=None if retain_until is None else Retention(RetentionMode(retention_mode), moment_of(retain_until)),
         retention_class=retention_class,
-        matters=tuple(matters or ()),
+        matters=tuple(json_of(matters) or ()),
         draft=draft,
     )
 
@@ -72,7 +86,7 @@ def _stored(key: str | None, size: int, digest: str | None, version: str | None)
     return StoredObject(key, size, None if digest is None else Digest.parse(digest), version)
 
 
-def stored_columns(prefix: str, stored: StoredObject | None) -> dict[str, Any]:
+def stored_columns(prefix: str, stored: StoredObject | None) -> dict[str, Value]:
     """The columns that hold an object of the bucket; none if there is none."""
     if stored is None:
         return {}
@@ -86,15 +100,15 @@ def stored_columns(prefix: str, stored: StoredObject | None) -> dict[str, Any]:
 
 def retention_columns(
     retention: Retention | None, retention_class: str | None, matters: Sequence[str] | None
-) -> dict[str, Any]:
+) -> dict[str, Value]:
     """The columns of what keeps a recording; none for what is None."""
-    values: dict[str, Any] = {}
+    values: dict[str, Value] = {}
     if retention is not None:
-        values |= {"retention_mode": retention.mode.value, "retain_until": retention.until}
+        values |= {"retention_mode": retention.mode.value, "retain_until": moment(retention.until)}
     if retention_class is not None:
         values["retention_class"] = retention_class
     if matters is not None:
-        values["matters"] = list(matters) or None
+        values["matters"] = to_json(list(matters)) if matters else None
     return values
 
 
@@ -105,36 +119,36 @@ def observed_row(
     run_id: str | None,
     at: datetime,
     detail: Mapping[str, Any] | None,
-) -> dict[str, Any]:
+) -> Values:
     """The event row of what was noticed at the source: it moves nothing."""
     return {
-        "recording_id": recording_id,
-        "at": at,
+        "recording_id": identifier(recording_id),
+        "at": moment(at),
         "run_id": run_id,
         "event": observation.value,
         "from_state": state.value,
         "to_state": state.value,
         "reason": "",
-        "detail": None if detail is None else dict(detail),
+        "detail": None if detail is None else to_json(detail),
     }
 
 
 def one_entry(connection: Connection, recording_id: str) -> Entry | None:
     """The entry of an id, or None."""
-    row = connection.execute(_ONE, {"wanted": recording_id}).first()
+    row = connection.execute(_ONE, {"of": identifier(recording_id)}).fetchone()
     return None if row is None else entry_of(row)
 
 
 def source_row(connection: Connection, recording_id: str) -> SourceRow:
     """Its row as the source last sent it; empty where none is known."""
-    found: SourceRow | None = connection.execute(_ROW, {"wanted": recording_id}).scalar()
-    return found or {}
+    row = connection.execute(_ROW, {"of": identifier(recording_id)}).fetchone()
+    return {} if row is None else json_of(row[0]) or {}
 
 
 def some_entries(connection: Connection, recording_ids: Sequence[str]) -> dict[str, Entry]:
-    """The entries of at most ``CHUNK`` ids."""
-    rows = connection.execute(_MANY, {"wanted": list(recording_ids)})
-    return {entry.recording_id: entry for entry in map(entry_of, rows)}
+    """The entries of these ids."""
+    found = {recording_id: one_entry(connection, recording_id) for recording_id in recording_ids}
+    return {recording_id: entry for recording_id, entry in found.items() if entry is not None}
 
 
 def chunks(items: Sequence[T]) -> Iterator[list[T]]:

@@ -8,33 +8,26 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
-
 from archiver.errors import ManifestLocked
-from archiver.manifest.schema import runs
+from archiver.manifest.columns import Connection, insertion, moment, moment_of, to_json
 
-_ADD = insert(runs).inline()
-_KNOWN = select(runs.c.run_id).where(runs.c.run_id == bindparam("of"))
-_END = update(runs).where(runs.c.run_id == bindparam("of"))
-_HOLDER = (
-    select(runs.c.run_id, runs.c.pid, runs.c.host, runs.c.started_at)
-    .where(runs.c.ended_at.is_(None))
-    .order_by(runs.c.started_at.desc())
-    .limit(1)
-)
+_ADD = insertion("runs", ("run_id", "started_at", "host", "pid"))
+_KNOWN = "SELECT run_id FROM runs WHERE run_id = :run_id"
+_END = "UPDATE runs SET ended_at = :ended_at, exit_code = :exit_code, summary = :summary WHERE run_id = :run_id"
+_HOLDER = "SELECT run_id, pid, host, started_at FROM runs WHERE ended_at IS NULL ORDER BY started_at DESC LIMIT 1"
 
 
 def begin(connection: Connection, run_id: str, at: datetime) -> None:
     """Note the run; ValueError if there was one of that name."""
-    if connection.execute(_KNOWN, {"of": run_id}).first() is not None:
+    if connection.execute(_KNOWN, {"run_id": run_id}).fetchone() is not None:
         raise ValueError(f"there was a run {run_id} before")
-    row = {"run_id": run_id, "started_at": at, "host": socket.gethostname(), "pid": os.getpid()}
+    row = {"run_id": run_id, "started_at": moment(at), "host": socket.gethostname(), "pid": os.getpid()}
     connection.execute(_ADD, row)
 
 
 def end(connection: Connection, run_id: str, at: datetime, exit_code: int, summary: Mapping[str, Any]) -> None:
     """Note how it ended; ValueError if it never began."""
-    row = {"of": run_id, "ended_at": at, "exit_code": exit_code, "summary": dict(summary)}
+    row = {"run_id": run_id, "ended_at": moment(at), "exit_code": exit_code, "summary": to_json(summary)}
     if connection.execute(_END, row).rowcount != 1:
         raise ValueError(f"there was no run {run_id}")
 
@@ -45,8 +38,9 @@ def locked(connection: Connection) -> ManifestLocked:
     Known from the database, since older releases of filelock empty the lock file of whoever holds it.
     """
     hint = "wait until it has ended; the lock goes with its process"
-    row = connection.execute(_HOLDER).first()
+    row = connection.execute(_HOLDER).fetchone()
     if row is None:
         return ManifestLocked("another run holds the manifest", hint)
-    since = row.started_at.isoformat(timespec="seconds")
-    return ManifestLocked(f"run {row.run_id} holds the manifest: process {row.pid} on {row.host}, since {since}", hint)
+    run_id, pid, host, started_at = row
+    since = moment_of(started_at).isoformat(timespec="seconds")
+    return ManifestLocked(f"run {run_id} holds the manifest: process {pid} on {host}, since {since}", hint)

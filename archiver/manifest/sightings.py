@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, insert, literal, or_, select, update
-
 from archiver.manifest import windows
+from archiver.manifest.columns import (
+    Connection,
+    identifier,
+    identifier_of,
+    json_of,
+    moment,
+    moment_of,
+    moment_or_none,
+    one_of,
+    words,
+)
 from archiver.manifest.interface import Flagged, Observed
-from archiver.manifest.schema import IS_FLAGGED, IS_OBSERVATION, events, recordings
 from archiver.model import Window
 from archiver.rules.lifecycle import Observation, State
 
@@ -16,49 +24,26 @@ PAGE = 500
 MOST_FLAGGED = 1000
 """Flagged recordings that are handed out at most."""
 
-_UNNAMED = and_(
-    recordings.c.created_at >= bindparam("from_"),
-    recordings.c.created_at < bindparam("to"),
-    recordings.c.created_at > bindparam("reach"),
-    recordings.c.vanished_at.is_(None),
-    recordings.c.state.in_([state.value for state in State]),  # walks the index of states and times
-    or_(recordings.c.last_listed_run.is_(None), recordings.c.last_listed_run != bindparam("run")),
-)
-_ADD_VANISHED = insert(events).from_select(
-    ["recording_id", "at", "run_id", "event", "from_state", "to_state", "reason"],
-    select(
-        recordings.c.id,
-        bindparam("now", type_=events.c.at.type),
-        bindparam("run"),
-        literal(Observation.VANISHED.value),
-        recordings.c.state,
-        recordings.c.state,
-        literal(""),
-    )
-    .where(_UNNAMED)
-    .order_by(recordings.c.created_at, recordings.c.id),
-)
-_MARK_VANISHED = update(recordings).where(_UNNAMED).values(vanished_at=bindparam("now"))
-_OBSERVED = (
-    select(events.c.id, events.c.recording_id, events.c.event, events.c.to_state, events.c.detail)
-    .where(IS_OBSERVATION, events.c.run_id == bindparam("run"), events.c.id > bindparam("after"))
-    .order_by(events.c.id)
-    .limit(PAGE)
-)
-_DOUBT = update(recordings).where(recordings.c.id == bindparam("of"))
-_FLAGGED = (
-    select(
-        recordings.c.id,
-        recordings.c.created_at,
-        recordings.c.state,
-        recordings.c.last_listed_at,
-        recordings.c.vanished_at,
-        recordings.c.doubt,
-    )
-    .where(IS_FLAGGED)
-    .order_by(recordings.c.created_at)
-    .limit(MOST_FLAGGED)
-)
+# Every state is named, so that the index of states and times is walked.
+_UNNAMED = f"""
+    created_at >= :start_at AND created_at < :end_at AND created_at > :reach AND vanished_at IS NULL
+    AND {one_of("state", State)} AND last_listed_run IS NOT :run
+"""
+_ADD_VANISHED = f"""
+    INSERT INTO events (recording_id, at, run_id, event, from_state, to_state, reason)
+    SELECT id, :now, :run, '{Observation.VANISHED.value}', state, state, '' FROM recordings
+    WHERE {_UNNAMED} ORDER BY created_at, id
+"""
+_MARK_VANISHED = f"UPDATE recordings SET vanished_at = :now WHERE {_UNNAMED}"
+_OBSERVED = f"""
+    SELECT id, recording_id, event, to_state, detail FROM events
+    WHERE {one_of("event", Observation)} AND run_id = :run AND id > :after ORDER BY id LIMIT :size
+"""
+_DOUBT = "UPDATE recordings SET doubt = :doubt WHERE id = :of"
+_FLAGGED = f"""
+    SELECT id, created_at, state, last_listed_at, vanished_at, doubt FROM recordings
+    WHERE vanished_at IS NOT NULL OR doubt IS NOT NULL ORDER BY created_at LIMIT {MOST_FLAGGED}
+"""
 
 
 def note_unnamed(connection: Connection, window: Window, run_id: str, at: datetime, reach: datetime) -> int:
@@ -66,10 +51,10 @@ def note_unnamed(connection: Connection, window: Window, run_id: str, at: dateti
 
     Nothing as old as ``reach``: the source has forgotten it by rule.
     """
-    where = {"from_": window.start, "to": window.end, "run": run_id, "reach": reach}
-    found = connection.execute(_ADD_VANISHED, {**where, "now": at}).rowcount
+    values = {**windows.span(window), "run": run_id, "reach": moment(reach), "now": moment(at)}
+    found = connection.execute(_ADD_VANISHED, values).rowcount
     if found:
-        connection.execute(_MARK_VANISHED, {**where, "now": at})
+        connection.execute(_MARK_VANISHED, values)
         windows.reopen_for(connection, [window.start], at)
     return found
 
@@ -77,19 +62,28 @@ def note_unnamed(connection: Connection, window: Window, run_id: str, at: dateti
 def observed(connection: Connection, run_id: str, after: int) -> list[Observed]:
     """The next ``PAGE`` observations of a run, behind the event ``after``."""
     return [
-        Observed(number, recording_id, Observation(event), State(state), detail or {})
-        for number, recording_id, event, state, detail in connection.execute(_OBSERVED, {"run": run_id, "after": after})
+        Observed(number, identifier_of(recording_id), Observation(event), State(state), json_of(detail) or {})
+        for number, recording_id, event, state, detail in connection.execute(
+            _OBSERVED, {"run": run_id, "after": after, "size": PAGE}
+        )
     ]
 
 
 def note_doubt(connection: Connection, recording_id: str, doubt: str | None) -> None:
     """Flag a recording, or take the flag away."""
-    connection.execute(_DOUBT, {"of": recording_id, "doubt": doubt})
+    connection.execute(_DOUBT, {"of": identifier(recording_id), "doubt": None if doubt is None else words(doubt)})
 
 
 def flagged(connection: Connection) -> list[Flagged]:
     """Oldest first, at most ``MOST_FLAGGED``."""
     return [
-        Flagged(recording_id, created_at, State(state), last_seen, vanished_at, doubt)
+        Flagged(
+            identifier_of(recording_id),
+            moment_of(created_at),
+            State(state),
+            moment_or_none(last_seen),
+            moment_or_none(vanished_at),
+            doubt,
+        )
         for recording_id, created_at, state, last_seen, vanished_at, doubt in connection.execute(_FLAGGED)
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -12,26 +12,22 @@ from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from archiver.errors import ManifestUnusable
 from archiver.manifest import (
     calls,
     integrity,
     listing,
-    migrate,
     overview,
     periods,
     reports,
     runs,
-    schema,
     sightings,
     sqlite,
     steps,
 )
 from archiver.manifest import windows as listed_windows
 from archiver.manifest.copies import SqlCopyBook
+from archiver.manifest.database import Database
 from archiver.manifest.interface import (
     CallDay,
     Change,
@@ -56,50 +52,6 @@ from archiver.rules.period import Filed, Standing
 T = TypeVar("T")
 
 
-class _SqliteDatabase:
-    """A SQLite file as the writer's thread uses it."""
-
-    def __init__(self, path: Path, *, read_only: bool, busy_seconds: float) -> None:
-        self.path = path
-        self._read_only = read_only
-        self._engine = sqlite.engine_for(path, read_only=read_only, busy_seconds=busy_seconds)
-
-    def connect(self) -> Connection:
-        sqlite.prepare_file(self.path, read_only=self._read_only)
-        try:
-            connection = self._engine.connect()
-            try:
-                self._bring_up_to_date(connection)
-            except BaseException:
-                self.close(connection)
-                raise
-        except SQLAlchemyError as error:
-            raise sqlite.explain(error, self.path) from None
-        return connection
-
-    def _bring_up_to_date(self, connection: Connection) -> None:
-        self.begin(connection, writes=False)
-        found = migrate.revision_of(connection)
-        connection.rollback()
-        if found == schema.REVISION:
-            return
-        if self._read_only:
-            migrate.refuse_other(found)
-        self.begin(connection, writes=True)
-        migrate.upgrade(connection)
-        connection.commit()
-
-    def begin(self, connection: Connection, *, writes: bool) -> None:
-        connection.execution_options(**{sqlite.WRITES: writes and not self._read_only}).begin()
-
-    def explain(self, error: SQLAlchemyError) -> ManifestUnusable:
-        return sqlite.explain(error, self.path)
-
-    def close(self, connection: Connection) -> None:
-        with suppress(SQLAlchemyError):
-            connection.close()
-
-
 class SqlManifest(Manifest):
     """The port on SQLite. Made by ``open``; usable from any number of tasks; close it with ``aclose``.
 
@@ -119,7 +71,7 @@ class SqlManifest(Manifest):
         long an operation waits for another process that writes. ManifestUnusable, with what to do about it.
         """
         path = sqlite.path_of(url)
-        writer = Writer(_SqliteDatabase(path, read_only=read_only, busy_seconds=busy_seconds))
+        writer = Writer(Database(path, read_only=read_only, busy_seconds=busy_seconds))
         try:
             await writer.start()
         except BaseException:
@@ -365,13 +317,13 @@ class SqlManifest(Manifest):
     async def integrity(self) -> list[str]:
         """What is wrong with the database file and between its rows, in words; empty if nothing is."""
 
-        def check(connection: Connection) -> list[str]:
+        def check(connection: sqlite3.Connection) -> list[str]:
             found: list[str] = []
             try:
                 with sqlite.snapshot(connection):
                     found += sqlite.self_check(connection)
                     found += integrity.contradictions(connection)
-            except DBAPIError as error:
+            except sqlite3.Error as error:
                 found.append(sqlite.explain(error, self._path).fact)
             return found
 
@@ -386,7 +338,7 @@ class SqlManifest(Manifest):
 
     async def changes(self) -> int:
         """Rows that were written through this object so far."""
-        return await self._read(lambda connection: sqlite.driver_connection(connection).total_changes)
+        return await self._read(lambda connection: connection.total_changes)
 
     async def note_snapshot(self, number: int) -> None:
         """Keep the number of the snapshot that this manifest was last fetched from, or saved as."""

@@ -10,14 +10,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
 from archiver.errors import ManifestUnusable, UsageInvalid
-from archiver.manifest.schema import to_json
-
-WRITES = "manifest_writes"
-"""Execution option of a connection whose next transaction will write."""
+from archiver.manifest.columns import Connection
 
 _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
@@ -104,41 +98,21 @@ def create_private(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
-def engine_for(path: Path, *, read_only: bool, busy_seconds: float) -> Engine:
-    """An engine whose connections never create the file, and whose transactions begin as we say."""
+def connect(path: Path, *, read_only: bool, busy_seconds: float) -> sqlite3.Connection:
+    """A connection that never creates the file, and whose transactions begin as we say."""
     uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
-
-    def connect() -> sqlite3.Connection:
-        # isolation_level None: the driver begins nothing by itself. Its own "BEGIN" before a write is deferred, and a
-        # deferred SELECT followed by an UPDATE lets two processes claim the same row.
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
-        try:
-            if not read_only:
-                _use_wal(connection, busy_seconds)
-            for pragma in _PRAGMAS:
-                connection.execute(pragma).close()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    engine = create_engine(
-        "sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True, json_serializer=to_json
-    )
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def driver_connection(connection: Connection) -> sqlite3.Connection:
-    """SQLite's own connection under SQLAlchemy's."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
+    # isolation_level None: the driver begins nothing by itself. Its own "BEGIN" before a write is deferred, and a
+    # deferred SELECT followed by an UPDATE lets two processes claim the same row.
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
+    try:
+        if not read_only:
+            _use_wal(connection, busy_seconds)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma).close()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _use_wal(driver: sqlite3.Connection, busy_seconds: float) -> None:
@@ -155,14 +129,11 @@ def _use_wal(driver: sqlite3.Connection, busy_seconds: float) -> None:
             return
 
 
-def explain(error: SQLAlchemyError | sqlite3.Error, path: Path) -> ManifestUnusable:
+def explain(error: sqlite3.Error, path: Path) -> ManifestUnusable:
     """What a database error means to the operator. Carries no statement and no value."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(cause, sqlite3.Error):
-        return ManifestUnusable(f"the manifest {path} failed: {type(cause).__name__}", "please report this")
-    if isinstance(cause, sqlite3.IntegrityError):
-        return ManifestUnusable(f"the manifest {path} refused a change: {cause}", "please report this")
-    fact, hint = _MEANINGS.get(_code(cause), (f"failed: {cause}", "please report this"))
+    if isinstance(error, sqlite3.IntegrityError):
+        return ManifestUnusable(f"the manifest {path} refused a change: {error}", "please report this")
+    fact, hint = _MEANINGS.get(_code(error), (f"failed: {error}", "please report this"))
     return ManifestUnusable(f"the manifest {path} {fact}", hint)
 
 
@@ -172,30 +143,30 @@ def _code(error: sqlite3.Error) -> int:
 
 
 @contextmanager
-def snapshot(connection: Connection) -> Iterator[None]:
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     """Within it, everything read is of one moment. Ends quietly even where damage makes the ending fail."""
-    connection.execution_options(**{WRITES: False}).begin()
+    connection.execute("BEGIN")
     try:
         yield
     finally:
-        with suppress(SQLAlchemyError):
+        with suppress(sqlite3.Error):
             connection.rollback()
 
 
 def self_check(connection: Connection) -> list[str]:
     """What SQLite itself finds wrong with the file."""
     found: list[str] = []
-    for (words,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+    for (words,) in connection.execute("PRAGMA integrity_check"):
         if words != "ok":
             found.append(str(words))
-    for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+    for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         found.append(f"a row of {table} names a row of {parent} that is not there")
     return found
 
 
 def note_number(connection: Connection, number: int) -> None:
     """Note the number of a snapshot: in the file's header, which every copy carries along."""
-    connection.exec_driver_sql(f"PRAGMA user_version = {number:d}")
+    connection.execute(f"PRAGMA user_version = {number:d}")
 
 
 def number_of(path: Path) -> int | None:

@@ -7,27 +7,30 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
-
 from archiver.manifest import windows
+from archiver.manifest.columns import (
+    Connection,
+    Value,
+    Values,
+    assignments,
+    identifier,
+    insertion,
+    moment,
+    to_json,
+    words,
+)
 from archiver.manifest.interface import Change, Entry
-from archiver.manifest.rows import ADD_EVENT, one_entry, retention_columns, stored_columns
-from archiver.manifest.schema import IS_OPEN, attempts, recordings
+from archiver.manifest.rows import ADD_EVENT, IS_OPEN, one_entry, retention_columns, stored_columns
 from archiver.rules.lifecycle import TRANSITIONS, Event, State, next_state
 
 # Compare-and-set: the state is tested by the statement that changes it. A SELECT before it would let two writers
-# both see the old state. The SET clause follows from the parameters given.
-_ADVANCE = update(recordings).where(recordings.c.id == bindparam("of"), recordings.c.state == bindparam("expected"))
-_COUNT_ATTEMPT = (
-    update(recordings)
-    .where(recordings.c.id == bindparam("of"))
-    .values(attempts=recordings.c.attempts + bindparam("more"), reason=bindparam("why"))
-)
-_ATTEMPTS = select(recordings.c.attempts).where(recordings.c.id == bindparam("of"))
-_WAIT = update(recordings).where(recordings.c.id == bindparam("of"), IS_OPEN)
-_KEEP = update(recordings).where(recordings.c.id == bindparam("of"))
-_ADD_ATTEMPT = insert(attempts).inline()
-_ADD_RECORDING = insert(recordings).inline()
+# both see the old state.
+_ADVANCE = "UPDATE recordings SET {} WHERE id = :of AND state = :expected"
+_KEEP = "UPDATE recordings SET {} WHERE id = :of"
+_COUNT_ATTEMPT = "UPDATE recordings SET attempts = attempts + :more, reason = :reason WHERE id = :of"
+_ATTEMPTS = "SELECT attempts FROM recordings WHERE id = :of"
+_WAIT = f"UPDATE recordings SET reason = :reason WHERE id = :of AND {IS_OPEN}"
+_ADD_ATTEMPT = insertion("attempts", ("recording_id", "at", "run_id", "stage", "reason"))
 
 
 def advance(
@@ -41,10 +44,9 @@ def advance(
     change: Change,
 ) -> Entry | None:
     """Apply ``event``, write its row, reopen a closed window it opens something in."""
-    target = next_state(expected, event)
-    values = _changed_columns(event, target, at, run_id, change)
-    won = connection.execute(_ADVANCE, {"of": recording_id, "expected": expected.value, **values}).rowcount
-    if won != 1:
+    values = _changed_columns(event, next_state(expected, event), at, run_id, change)
+    this = {"of": identifier(recording_id), "expected": expected.value}
+    if connection.execute(_ADVANCE.format(assignments(values)), this | values).rowcount != 1:
         return None
     _note(connection, recording_id, expected, event, at=at, run_id=run_id, reason=change.reason, detail=change.detail)
     entry = one_entry(connection, recording_id)
@@ -54,8 +56,8 @@ def advance(
     return entry
 
 
-def _changed_columns(event: Event, target: State, at: datetime, run_id: str | None, change: Change) -> dict[str, Any]:
-    values: dict[str, Any] = {"state": target.value, "reason": change.reason}
+def _changed_columns(event: Event, target: State, at: datetime, run_id: str | None, change: Change) -> dict[str, Value]:
+    values: dict[str, Value] = {"state": target.value, "reason": words(change.reason)}
     if change.grade is not None:
         values["grade"] = change.grade
     if change.sha512 is not None:
@@ -73,7 +75,7 @@ def _changed_columns(event: Event, target: State, at: datetime, run_id: str | No
     if event is Event.REQUEUED:
         values["attempts"] = 0
     if event is Event.SEALED:
-        values["archived_at"] = at
+        values["archived_at"] = moment(at)
         values["archived_run"] = None if change.detail.get("adopted") else run_id
     values |= retention_columns(change.retention, change.retention_class, change.matters)
     return values | stored_columns("audio", change.audio) | stored_columns("sidecar", change.sidecar)
@@ -91,14 +93,14 @@ def _note(
     detail: Mapping[str, Any],
 ) -> None:
     row = {
-        "recording_id": recording_id,
-        "at": at,
+        "recording_id": identifier(recording_id),
+        "at": moment(at),
         "run_id": run_id,
         "event": event.value,
         "from_state": None if before is None else before.value,
         "to_state": next_state(before, event).value,
-        "reason": reason,
-        "detail": dict(detail) or None,
+        "reason": words(reason),
+        "detail": to_json(detail) if detail else None,
     }
     connection.execute(ADD_EVENT, row)
 
@@ -107,24 +109,25 @@ def note_attempt(
     connection: Connection, recording_id: str, *, at: datetime, run_id: str, stage: str, reason: str, counts: bool
 ) -> int:
     """Keep its row, and count it if it ``counts``; ValueError for an unknown id."""
-    known = connection.execute(_COUNT_ATTEMPT, {"of": recording_id, "why": reason, "more": int(counts)}).rowcount
-    if known != 1:
+    this = {"of": identifier(recording_id)}
+    told = words(reason)
+    if connection.execute(_COUNT_ATTEMPT, {**this, "reason": told, "more": int(counts)}).rowcount != 1:
         raise ValueError(f"no recording {recording_id!r} to count an attempt of")
-    row = {"recording_id": recording_id, "at": at, "run_id": run_id, "stage": stage, "reason": reason}
+    row = {"recording_id": this["of"], "at": moment(at), "run_id": run_id, "stage": stage, "reason": told}
     connection.execute(_ADD_ATTEMPT, row)
-    count: int = connection.execute(_ATTEMPTS, {"of": recording_id}).scalar_one()
+    count: int = connection.execute(_ATTEMPTS, this).fetchone()[0]
     return count
 
 
 def note_waiting(connection: Connection, recording_id: str, reason: str) -> None:
     """Change the words of an open recording; nothing for any other."""
-    connection.execute(_WAIT, {"of": recording_id, "reason": reason})
+    connection.execute(_WAIT, {"of": identifier(recording_id), "reason": words(reason)})
 
 
-def note_kept(connection: Connection, recording_id: str, values: Mapping[str, Any]) -> None:
+def note_kept(connection: Connection, recording_id: str, values: Values) -> None:
     """Change what holds it; nothing for an unknown id."""
     if values:
-        connection.execute(_KEEP, {"of": recording_id, **values})
+        connection.execute(_KEEP.format(assignments(values)), {"of": identifier(recording_id), **values})
 
 
 def restore(connection: Connection, entry: Entry, row: Mapping[str, Any], at: datetime, run_id: str | None) -> bool:
@@ -132,24 +135,25 @@ def restore(connection: Connection, entry: Entry, row: Mapping[str, Any], at: da
     if one_entry(connection, entry.recording_id) is not None:
         return False
     values = {
-        "id": entry.recording_id,
-        "created_at": entry.created_at,
-        "day": entry.day,
+        "id": identifier(entry.recording_id),
+        "created_at": moment(entry.created_at),
+        "day": entry.day.isoformat(),
         "duration": entry.duration,
         "state": entry.state.value,
         "attempts": entry.attempts,
-        "reason": entry.reason,
+        "reason": words(entry.reason),
         "grade": entry.grade,
         "sha512": None if entry.sha512 is None else str(entry.sha512),
         "length": entry.length,
         "content": None if entry.content is None else str(entry.content),
         "draft": entry.draft if entry.state is State.STORED else None,
-        "source_row": dict(row),
+        "source_row": to_json(row),
         "late": False,
+        **stored_columns("audio", entry.audio),
+        **stored_columns("sidecar", entry.sidecar),
+        **retention_columns(entry.retention, entry.retention_class, entry.matters),
     }
-    objects = stored_columns("audio", entry.audio) | stored_columns("sidecar", entry.sidecar)
-    kept = retention_columns(entry.retention, entry.retention_class, entry.matters)
-    connection.execute(_ADD_RECORDING, values | objects | kept)
+    connection.execute(insertion("recordings", values), values)
     before: State | None = None
     for event in path_to(entry.state):
         _note(

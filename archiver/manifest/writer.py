@@ -8,21 +8,19 @@ is spread over as many tasks as are waiting.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol, TypeVar
-
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from typing import Any, TypeVar
 
 from archiver.errors import ManifestUnusable
+from archiver.manifest.database import Database
 
 T = TypeVar("T")
-Work = Callable[[Connection], T]
+Work = Callable[[sqlite3.Connection], T]
 
 MOST_PER_TRANSACTION = 256
 
@@ -33,22 +31,6 @@ class Kind(Enum):
     READ = "read"  # a transaction, shared or not
     WRITE = "write"  # a transaction that may write, shared or not
     ALONE = "alone"  # the bare connection, outside any transaction
-
-
-class Database(Protocol):
-    """What the thread needs of a database; every method is called in the thread."""
-
-    def connect(self) -> Connection:
-        """Open it, ready for use; ManifestUnusable."""
-
-    def begin(self, connection: Connection, *, writes: bool) -> None:
-        """Begin a transaction."""
-
-    def explain(self, error: SQLAlchemyError) -> ManifestUnusable:
-        """The error in words, without values."""
-
-    def close(self, connection: Connection) -> None:
-        """Release everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +100,7 @@ class Writer:
         opened, self._opened = self._opened, None
         assert opened is not None
         try:
-            connection = self._database.connect()
+            self._database.open()
         except BaseException as error:
             self._closed = True
             _answer([_Outcome(opened, error=error)])
@@ -126,11 +108,11 @@ class Writer:
         try:
             _answer([_Outcome(opened)])
             del opened
-            self._work_off(connection)
+            self._work_off()
         finally:
-            self._database.close(connection)
+            self._database.close()
 
-    def _work_off(self, connection: Connection) -> None:
+    def _work_off(self) -> None:
         over = False
         while not over:
             jobs, over = self._next_jobs()
@@ -139,10 +121,10 @@ class Writer:
                 if job.kind is not Kind.ALONE:
                     shared.append(job)
                     continue
-                _answer(self._transact(connection, shared))
+                _answer(self._transact(shared))
                 shared = []
-                _answer([self._alone(connection, job)])
-            _answer(self._transact(connection, shared))
+                _answer([self._alone(job)])
+            _answer(self._transact(shared))
 
     def _next_jobs(self) -> tuple[list[_Job], bool]:
         """Wait for one, take what else is there; and whether that was the last."""
@@ -159,53 +141,40 @@ class Writer:
                 break
         return jobs, item is None
 
-    def _transact(self, connection: Connection, jobs: Sequence[_Job]) -> list[_Outcome]:
+    def _transact(self, jobs: Sequence[_Job]) -> list[_Outcome]:
         """Run ``jobs`` in one transaction; if one of them fails, each in its own."""
         if not jobs:
             return []
         values = []
         try:
-            self._database.begin(connection, writes=any(job.kind is Kind.WRITE for job in jobs))
+            connection = self._database.begin(writes=any(job.kind is Kind.WRITE for job in jobs))
             for job in jobs:
                 try:
                     values.append(job.work(connection))
                 except Exception as error:
-                    connection.rollback()
+                    self._database.roll_back()
                     if len(jobs) > 1:
-                        return [outcome for each in jobs for outcome in self._transact(connection, [each])]
+                        return [outcome for each in jobs for outcome in self._transact([each])]
                     return [_Outcome(job, error=self._readable(error))]
-            connection.commit()
+            self._database.commit()
         except Exception as error:  # begin, commit or rollback: no fault of a job
-            self._abandon(connection)
+            self._database.abandon()
             return [_Outcome(job, error=self._readable(error)) for job in jobs]
         return [_Outcome(job, value) for job, value in zip(jobs, values, strict=True)]
 
-    def _alone(self, connection: Connection, job: _Job) -> _Outcome:
+    def _alone(self, job: _Job) -> _Outcome:
         try:
-            return _Outcome(job, job.work(connection))
+            return _Outcome(job, job.work(self._database.connection))
         except Exception as error:
-            self._abandon(connection)
+            self._database.abandon()
             return _Outcome(job, error=self._readable(error))
 
-    @staticmethod
-    def _abandon(connection: Connection) -> None:
-        try:
-            connection.rollback()
-        except SQLAlchemyError:
-            connection.invalidate()  # the next transaction gets a new one from the engine
-            with suppress(SQLAlchemyError):
-                connection.rollback()
-
     def _readable(self, error: Exception) -> Exception:
-        """An error as the port promises it. The original goes: its text may hold values."""
-        if isinstance(error, StatementError) and not isinstance(error, DBAPIError) and error.orig is not None:
-            return ValueError(str(error.orig))  # a value that a column type does not take
-        if isinstance(error, SQLAlchemyError):
-            return self._database.explain(error)
-        return error
+        """An error as the port promises it. The database's own goes: its text may hold values."""
+        return self._database.explain(error) if isinstance(error, sqlite3.Error) else error
 
 
-def _nothing(connection: Connection) -> None:
+def _nothing(connection: sqlite3.Connection) -> None:
     return None
 
 

@@ -25,7 +25,7 @@ from archiver.errors import ExitCode
 Invoke = Callable[..., Result]
 Pretend = Callable[[Callable[..., Any]], None]
 ARCHIVER = [str(Path(sys.executable).parent / "archiver")]
-HEAVY = {"boto3", "botocore", "sqlalchemy", "pycurl", "pydantic", "yaml", "anyio", "tqdm", "asyncio", "alembic"}
+HEAVY = {"boto3", "botocore", "sqlite3", "pycurl", "pydantic", "yaml", "anyio", "tqdm", "asyncio"}
 
 
 def test_help_lists_every_command_and_imports_none(invoke: Invoke) -> None:

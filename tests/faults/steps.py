@@ -51,7 +51,7 @@ COMMON = (
     Step("attempt noted", _MANIFEST, "note_attempt"),
     Step("call part put", "{store}", "put_new", "calls/"),
     Step("call day noted", _MANIFEST, "note_call_day"),
-    Step("commit", "sqlalchemy:Connection", "commit"),
+    Step("commit", "archiver.manifest.database:Database", "commit"),
     Step("windows closed", _MANIFEST, "close_windows"),
     Step("run ended", _MANIFEST, "end_run"),
     Step("scratch entered", "archiver.scratch:ScratchDirectory", "__enter__"),

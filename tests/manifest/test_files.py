@@ -124,7 +124,7 @@ async def test_damage_in_the_middle_is_said_when_it_is_met(url: str, path: Path)
             await bring(manifest, f"r{n}", State.ARCHIVED)
     content = bytearray(path.read_bytes())
     with closing(sqlite3.connect(path)) as connection:  # all but catalogue and version: it is not seen by opening
-        roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name <> 'alembic_version'").fetchall()
+        roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name <> 'schema_revision'").fetchall()
     for (root,) in roots:
         content[(root - 1) * 4096 : root * 4096] = os.urandom(4096)
     path.write_bytes(content)
@@ -215,7 +215,7 @@ async def test_a_backup_that_fails_leaves_no_half_copy(
 
 UNPRIVILEGED = """
 import asyncio, datetime, os, sys
-import archiver.errors, alembic.command, alembic.config, alembic.script, archiver.manifest.sql as sql
+import archiver.errors, archiver.manifest.sql as sql
 asyncio.run(sql.SqlManifest.open(f"sqlite:///{sys.argv[2]}/warm/up.db"))  # everything that is imported late
 if os.getuid() == 0:
     os.setgid(65534)

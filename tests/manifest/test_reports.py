@@ -226,7 +226,6 @@ async def test_claims_of_a_day_come_in_the_order_of_their_keys(
     manifest: SqlManifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reports, "PAGE", 2)
-    monkeypatch.setattr(reports, "_CLAIMS", reports._CLAIMS.limit(2))
     for name in ("b", "a", "a-1", "e", "d"):
         await bring(manifest, name, State.DISCOVERED)
         change = Change(audio=stored(f"recordings/x/{name}.mp3"))
@@ -247,7 +246,6 @@ async def test_what_was_listed_of_a_day_comes_whole_with_its_rows(
     manifest: SqlManifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reports, "PAGE", 2)
-    monkeypatch.setattr(reports, "_LISTED", reports._LISTED.limit(2))
     await manifest.note_listed(RUN, NOW, [recording(name, HOUR, call_id=f"c-{name}") for name in ("b", "a", "d", "c")])
     await bring(manifest, "e", State.ARCHIVED)
     await bring(manifest, "tomorrow", State.ARCHIVED, NEXT)

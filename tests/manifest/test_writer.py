@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, event, insert, select
 
 from archiver.errors import ManifestUnusable
-from archiver.manifest import schema
 from archiver.manifest.interface import Change
 from archiver.manifest.sql import SqlManifest
 from archiver.manifest.writer import MOST_PER_TRANSACTION, Kind, Writer
@@ -27,19 +26,19 @@ def writer(manifest: SqlManifest) -> Writer:
     return manifest._writer
 
 
-def add_run(name: str) -> dict[str, object]:
-    return {"run_id": name, "started_at": NOW, "host": "here", "pid": 1}
+def add_run(connection: sqlite3.Connection, name: str) -> None:
+    connection.execute("INSERT INTO runs (run_id, started_at, host, pid) VALUES (?, '', 'here', 1)", (name,))
 
 
-def runs_known(connection: Connection) -> list[str]:
-    return list(connection.execute(select(schema.runs.c.run_id).order_by(schema.runs.c.run_id)).scalars())
+def runs_known(connection: sqlite3.Connection) -> list[str]:
+    return [name for (name,) in connection.execute("SELECT run_id FROM runs ORDER BY run_id")]
 
 
 async def held(writer: Writer) -> tuple[asyncio.Task[None], threading.Event]:
     """Keep the thread busy until the event is set, so that what follows queues up."""
     begun, go = threading.Event(), threading.Event()
 
-    def wait(connection: Connection) -> None:
+    def wait(connection: sqlite3.Connection) -> None:
         begun.set()
         go.wait(10)
 
@@ -52,14 +51,18 @@ async def held(writer: Writer) -> tuple[asyncio.Task[None], threading.Event]:
 async def test_what_queues_up_shares_a_commit(writer: Writer) -> None:
     commits: list[int] = []
 
-    def count_commits(connection: Connection) -> None:
-        event.listen(connection.engine, "commit", lambda _: commits.append(1))
+    def note(statement: str) -> None:
+        if statement == "COMMIT":
+            commits.append(1)
+
+    def count_commits(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(note)
 
     await writer.do(count_commits, Kind.ALONE)
     _, go = await held(writer)
 
-    def add(connection: Connection, n: int) -> int:
-        connection.execute(insert(schema.runs), add_run(f"r{n}"))
+    def add(connection: sqlite3.Connection, n: int) -> int:
+        add_run(connection, f"r{n}")
         return n
 
     tasks = [asyncio.create_task(writer.do(partial(add, n=n), Kind.WRITE)) for n in range(100)]
@@ -72,8 +75,8 @@ async def test_what_queues_up_shares_a_commit(writer: Writer) -> None:
 
 async def test_a_failing_piece_fails_alone(writer: Writer) -> None:
     def add(name: str, error: Exception | None = None) -> asyncio.Task[None]:
-        def work(connection: Connection) -> None:
-            connection.execute(insert(schema.runs), add_run(name))
+        def work(connection: sqlite3.Connection) -> None:
+            add_run(connection, name)
             if error is not None:
                 raise error
 
@@ -91,9 +94,7 @@ async def test_a_failing_piece_fails_alone(writer: Writer) -> None:
 
 async def test_work_cancelled_before_it_began_is_not_done(writer: Writer) -> None:
     _, go = await held(writer)
-    task = asyncio.create_task(
-        writer.do(lambda connection: connection.execute(insert(schema.runs), add_run("x")), Kind.WRITE)
-    )
+    task = asyncio.create_task(writer.do(lambda connection: add_run(connection, "x"), Kind.WRITE))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0)
@@ -118,12 +119,12 @@ async def test_what_is_queued_at_the_close_is_still_written(url: str) -> None:
 async def test_a_full_disk_is_said_and_what_was_there_stays(manifest: SqlManifest, writer: Writer) -> None:
     before = await bring(manifest, "a", State.DISCOVERED)
 
-    def no_more(connection: Connection) -> None:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}").close()
+    def no_more(connection: sqlite3.Connection) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}").close()
 
-    def more(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1000000").close()
+    def more(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA max_page_count = 1000000").close()
 
     await writer.do(no_more, Kind.READ)
     with pytest.raises(ManifestUnusable, match="the disk is full") as caught:
@@ -139,11 +140,11 @@ async def test_a_lock_held_by_another_program_is_said_and_passes(url: str, path:
     async with await SqlManifest.open(url) as other, await SqlManifest.open(url, busy_seconds=0.05) as manifest:
         await bring(manifest, "a", State.DISCOVERED)
 
-        def begin(connection: Connection) -> None:
-            connection.connection.driver_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]
+        def begin(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
 
-        def end(connection: Connection) -> None:
-            connection.connection.driver_connection.execute("ROLLBACK")  # type: ignore[union-attr]
+        def end(connection: sqlite3.Connection) -> None:
+            connection.execute("ROLLBACK")
 
         await other._writer.do(begin, Kind.ALONE)
         with pytest.raises(ManifestUnusable, match="locked by another process"):
@@ -154,10 +155,9 @@ async def test_a_lock_held_by_another_program_is_said_and_passes(url: str, path:
 
 
 async def test_an_error_carries_no_value(manifest: SqlManifest, writer: Writer) -> None:
-    def twice(connection: Connection) -> None:
-        row = add_run("secret-canary")
-        connection.execute(insert(schema.runs), row)
-        connection.execute(insert(schema.runs), row)
+    def twice(connection: sqlite3.Connection) -> None:
+        add_run(connection, "secret-canary")
+        add_run(connection, "secret-canary")
 
     with pytest.raises(ManifestUnusable) as caught:
         await writer.do(twice, Kind.WRITE)

@@ -1,1 +1,0 @@
-"""The changes, oldest first. One that was released is never edited."""
