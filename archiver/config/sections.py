@@ -156,7 +156,7 @@ class ManifestConfig(Section):
 
     @property
     def path(self) -> Path:
-        """The database file, absolute. Use this, not ``url``: SQLAlchemy reads three slashes as a relative path."""
+        """The database file, absolute. Use this, not ``url``: some read three slashes as a relative path."""
         return values.manifest_path(self.url)
 
 
