@@ -7,6 +7,7 @@ from fastcrc import crc16
 from archiver.audio.frames import Run
 from archiver.audio.mpeg import HEADER
 from archiver.audio.notes import Notes
+from archiver.audio.octets import values
 from archiver.audio.reservoir import side_info
 
 PRIVATE = 0x01  # of the third header byte
@@ -35,8 +36,8 @@ class Continuity:
     def take(self, run: Run) -> None:
         """Read the next run, which joins the one before unless ``interrupt`` was called between."""
         self._frames += run.count
-        self._thirds.update(byte & PRIVATE for byte in set(run.column(2)))
-        self._fourths.update(byte & ALL_BUT_MODE_EXTENSION for byte in set(run.column(3)))
+        self._thirds.update(byte & PRIVATE for byte in run.third_values)
+        self._fourths.update(byte & ALL_BUT_MODE_EXTENSION for byte in values(run.column(3)))
         if run.stream.layer != 3:
             self._room = None
             return

@@ -6,13 +6,14 @@ constant and no frame is padded, frames lie at a constant stride, and slices com
 
 from __future__ import annotations
 
-from array import array
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import chain as flattened
 
 from archiver.audio.mpeg import HEADER, Stream, chain, is_free_format, same_stream, stream_at
-from archiver.audio.octets import Octets
+from archiver.audio.octets import Octets, values
 
 RUN = 16384
 SYNCHRONISED = 3
@@ -26,6 +27,10 @@ WINDOWS = (32, 512, RUN)
 """Frames compared at once, the more the longer they stay alike: what changes soon must not cost a look at all."""
 LOOKED_AT = 44
 """Bytes of each frame that are looked at: header, CRC, the longest side information (38 in all), and a few more."""
+GROUP = 4
+"""Frames of varying length that are found at once: more take longer to prepare for than they save."""
+USUAL_BITRATE = 4
+"""As an index: 32 kbit/s at the sampling rates of telephony. Its like are tried first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,10 @@ class Run:
     heads: Octets
     base: int
     stride: int
-    lengths: int | array[int]
-    """Bytes of every frame, or of each."""
+    thirds: bytes
+    """The third header byte of each frame: it tells bitrate and length."""
+    third_values: bytes
+    """Those that occur, each once."""
 
     def column(self, offset: int) -> bytes:
         """The byte at ``offset`` of each frame; 0 where the last frame is shorter than that and nothing follows."""
@@ -60,10 +67,10 @@ class Run:
     @property
     def starts(self) -> Iterator[int]:
         """Where each frame starts."""
-        at = self.start
-        for length in [self.lengths] * self.count if isinstance(self.lengths, int) else self.lengths:
+        at, lengths = self.start, self.stream.lengths
+        for third in self.thirds:
             yield at
-            at += length
+            at += lengths[third]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +173,8 @@ def _constant(data: Octets, at: int, end: int, stream: Stream) -> Run | None:
             return None
         if count < asked or asked == most:
             break
-    return Run(stream, at, at + count * length, count, data, at, length, length)
+    third = bytes((data[at + 2],))
+    return Run(stream, at, at + count * length, count, data, at, length, third * count, third)
 
 
 def _alike(data: Octets, at: int, length: int, most: int, second: int) -> int:
@@ -182,24 +190,54 @@ def _variable(data: Octets, at: int, end: int, stream: Stream) -> Run | None:
     """A run of frames, each of its own length."""
     second, lengths = stream.second, stream.lengths
     start, last = at, end - HEADER
-    offsets: list[int] = []
-    add = offsets.append
-    for _ in range(RUN):
+    gathered, at = (b"", at) if stream.free_slots else _in_groups(data, at, end, stream)
+    heads: list[bytes | bytearray] = [gathered]
+    for _ in range(RUN - len(gathered) // LOOKED_AT):
         if at > last or data[at] != 0xFF or data[at + 1] != second:
             break
         length = lengths[data[at + 2]]
         if not length or at + length > end:
             break
-        add(at)
+        heads.append(data[at : at + LOOKED_AT].ljust(LOOKED_AT, b"\0"))
         at += length
-    if not offsets:
+    if at == start:
         return None
-    gathered = b"".join([data[offset : offset + LOOKED_AT] for offset in offsets])
-    if len(gathered) != len(offsets) * LOOKED_AT:  # the last frame is shorter than that
-        gathered = gathered.ljust(len(offsets) * LOOKED_AT, b"\0")
-    offsets.append(at)
-    each = array("I", [after - before for before, after in pairwise(offsets)])
-    return Run(stream, start, at, len(each), gathered, 0, LOOKED_AT, each)
+    gathered = b"".join(heads)
+    thirds = gathered[2::LOOKED_AT]
+    return Run(stream, start, at, len(thirds), gathered, 0, LOOKED_AT, thirds, values(thirds))
+
+
+def _in_groups(data: Octets, at: int, end: int, stream: Stream) -> tuple[bytes, int]:
+    """The heads of frames from ``at``, as far as whole groups of them go on, and where the last of these ends."""
+    groups, lengths = _groups(stream.second, stream.rate_bits), stream.lengths
+    shortest = min(filter(None, lengths))
+    heads: list[bytes] = []
+    count, stop = 0, at
+    while stop < end and count < RUN:
+        stop = min(end, at + (RUN - count) * shortest)
+        found = b"".join(flattened.from_iterable(groups.findall(data, at, stop)))
+        if not found:
+            break
+        heads.append(found)
+        thirds = found[2::LOOKED_AT]
+        count += len(thirds)
+        at += sum(thirds.count(third) * lengths[third] for third in values(thirds))
+    return b"".join(heads), at
+
+
+@lru_cache(maxsize=64)
+def _groups(second: int, rate_bits: int) -> re.Pattern[bytes]:
+    """Matches frames that join up, ``GROUP`` at a time, and takes their heads; elsewhere the rest, and takes nothing.
+
+    A regular expression goes from frame to frame in half the time of a loop, because each match is a whole group.
+    """
+    lengths = Stream(second, rate_bits, mono=False).lengths
+    thirds_of: dict[int, bytes] = {}
+    for third in sorted(filter(lengths.__getitem__, range(256)), key=lambda third: abs((third >> 4) - USUAL_BITRATE)):
+        thirds_of[lengths[third]] = thirds_of.get(lengths[third], b"") + b"\\x%02x" % third
+    rests = b"|".join(b"[%s].{%d}" % (thirds, length - 3) for length, thirds in thirds_of.items())
+    frame = b"(?=(.{%d}))\\xff\\x%02x(?:%s)" % (LOOKED_AT, second, rests)
+    return re.compile(frame * GROUP + b"|.+", re.DOTALL)
 
 
 def _resume(data: Octets, at: int, end: int, stream: Stream, search: Search) -> tuple[Gap, Stream | None]:

@@ -31,7 +31,7 @@ class _Tally:
         self.frames += run.count
         self.size += run.end - run.start
         self.seconds += run.count * run.stream.samples / run.stream.sample_rate
-        self.bitrates.update(third >> 4 for third in set(run.column(2)))
+        self.bitrates.update(third >> 4 for third in run.third_values)
         if not self.streams or self.streams[-1] != run.stream:
             self.streams.append(run.stream)
         self.end = run.end

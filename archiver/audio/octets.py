@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator
 from mmap import mmap
 from typing import TypeAlias
@@ -19,6 +18,7 @@ Octets: TypeAlias = bytes | bytearray | mmap
 
 PIECE = 1 << 20
 """Bytes handled at a time."""
+EVERY_BYTE = bytes(range(256))
 
 
 def octets(data: bytes | bytearray | memoryview | mmap) -> Octets:
@@ -26,10 +26,12 @@ def octets(data: bytes | bytearray | memoryview | mmap) -> Octets:
     return data.tobytes() if isinstance(data, memoryview) else data
 
 
-def pieces(data: Octets, start: int, end: int) -> Iterator[bytes | bytearray]:
-    """``data[start:end]`` in pieces of at most ``PIECE`` bytes."""
-    for at in range(start, end, PIECE):
-        yield data[at : min(at + PIECE, end)]
+def pieces(data: Octets, start: int, end: int) -> Iterator[memoryview]:
+    """``data[start:end]`` in pieces of at most ``PIECE`` bytes, not copied; each valid until the next is asked for."""
+    with memoryview(data) as whole:
+        for at in range(start, end, PIECE):
+            with whole[at : min(at + PIECE, end)] as piece:
+                yield piece
 
 
 def sha256(data: Octets, start: int, end: int) -> Digest:
@@ -44,42 +46,41 @@ def crc16_arc(data: Octets, start: int, end: int) -> int:
     """CRC-16/ARC (polynomial 0x8005 reflected, initial 0) of ``data[start:end]``: the CRC of LAME's tag."""
     value = 0
     for piece in pieces(data, start, end):
-        value = crc16.arc(bytes(piece), value)
+        value = crc16.arc(piece, value)
     return value
+
+
+def values(column: bytes) -> bytes:
+    """The bytes that occur in ``column``, each once, in ascending order."""
+    return EVERY_BYTE.translate(None, EVERY_BYTE.translate(None, column))
 
 
 def only(data: Octets, start: int, end: int, allowed: bytes) -> bool:
     """True if ``data[start:end]`` holds no byte outside ``allowed``."""
-    return all(not piece.translate(None, allowed) for piece in pieces(data, start, end))
+    return all(not bytes(piece).translate(None, allowed) for piece in pieces(data, start, end))
 
 
-class Reader(io.RawIOBase):
-    """A read-only, seekable file over octets: nothing is copied, and the position of a memory map is not moved."""
+class Reader:
+    """What mutagen needs of a file, over octets: nothing is copied, and the position of a memory map is not moved."""
 
     def __init__(self, data: Octets) -> None:
-        super().__init__()
         self._data = data
+        self._size = len(data)
         self._at = 0
         self.name = ""
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._data)}[whence]
-        if base + offset < 0:
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence:
+            offset += self._at if whence == 1 else self._size
+        if offset < 0:
             raise OSError("seek before the start")
-        self._at = base + offset
-        return self._at
+        self._at = offset
+        return offset
 
     def tell(self) -> int:
         return self._at
 
-    def read(self, size: int | None = -1) -> bytes:
-        end = len(self._data) if size is None or size < 0 else min(len(self._data), self._at + size)
-        taken = bytes(self._data[self._at : end])
+    def read(self, size: int) -> bytes:
+        taken = bytes(self._data[self._at : self._at + size])
         self._at += len(taken)
         return taken

@@ -6,8 +6,6 @@ So it is called by type after the sniff, only its stream parser of MPEG, never f
 
 from __future__ import annotations
 
-from io import BytesIO
-
 from mutagen.mp3 import MPEGInfo
 
 from archiver.audio.notes import Notes
@@ -23,7 +21,7 @@ def second_opinion(data: Octets, container: str, notes: Notes) -> None:
     if parser is None or free_format:
         return
     try:
-        info = parser(BytesIO(data) if isinstance(data, bytes) else Reader(data))  # BytesIO shares, it does not copy
+        info = parser(Reader(data))
         notes.details["mutagen"] = {"length": round(float(info.length), 3), "bitrate": int(info.bitrate)}
     except Exception as problem:
         notes.details["mutagen"] = {"error": type(problem).__name__}

@@ -7,8 +7,9 @@ two places is a copy. Silence and pure tones do repeat, and are left out.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, compress
+from operator import ne
 
 from archiver.audio.frames import Run
 from archiver.audio.mpeg import HEADER
@@ -30,58 +31,79 @@ class Repetition:
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
-        self._keys: array[int] = array("Q")
+        self._marks = bytearray()
         self._runs: list[Run] = []
 
     def take(self, run: Run) -> None:
         """Remember the frames of ``run``."""
-        if run.stream.layer != 3 or len(self._keys) >= MOST_FRAMES:
+        if run.stream.layer != 3 or len(self._marks) >= MOST_FRAMES:
             return
-        overhead = run.stream.overhead
-        if isinstance(run.lengths, int) and run.lengths < overhead + KEY:
+        lengths, least = run.stream.lengths, run.stream.overhead + KEY
+        if len(run.third_values) == 1 and lengths[run.third_values[0]] < least:
             return
-        packed = bytearray(LANE * run.count)
-        side = overhead - run.stream.side_info if run.stream.protected else HEADER
-        for lane, offset in enumerate(chain(range(side, side + KEY), range(overhead, overhead + KEY))):
-            packed[lane::LANE] = run.column(offset)
-        self._keys.frombytes(packed)
+        self._marks += _marks(run)
         self._runs.append(run)
 
     def close(self) -> None:
         """Note ``repeated_audio`` if a stretch of frames occurs twice."""
-        if not _may_repeat(self._keys):
+        if not _four_twice(self._marks):
             return
-        keys = self._keys.tolist()
-        start, again, length = longest_copy(keys)
+        keys = array("Q", b"".join(map(_keys, self._runs)))
+        if not _six_twice(self._marks, keys):
+            return
+        start, again, length = longest_copy(keys.tolist())
         if length >= LEAST_FRAMES and len(set(keys[again : again + length])) >= FEW_DISTINCT:
             at = list(chain.from_iterable(run.starts for run in self._runs))
             self._notes.find("repeated_audio", f"{length} frames are the same at bytes {at[start]} and {at[again]}")
 
 
-def _may_repeat(keys: array[int]) -> bool:
-    """False if no six keys in a row occur twice, keys that follow themselves (silence) apart.
+def _key_columns(run: Run) -> Iterator[bytes]:
+    """The bytes of which the keys of ``run`` are made, one of every frame at a time."""
+    overhead = run.stream.overhead
+    side = overhead - run.stream.side_info if run.stream.protected else HEADER
+    return map(run.column, chain(range(side, side + KEY), range(overhead, overhead + KEY)))
 
-    Six keys are folded into one, all of them at once, as lanes of one long integer; each is shifted by another number
-    of bits (into the room above it) so that their order counts.
+
+def _keys(run: Run) -> bytearray:
+    """The key of every frame, in a lane of its own."""
+    packed = bytearray(LANE * run.count)
+    for lane, column in enumerate(_key_columns(run)):
+        packed[lane::LANE] = column
+    return packed
+
+
+def _marks(run: Run) -> bytes:
+    """One byte for each frame: equal keys have equal marks."""
+    folded = 0
+    for column in _key_columns(run):
+        folded ^= int.from_bytes(column, "little")
+    return folded.to_bytes(run.count, "little")
+
+
+def _four_twice(marks: bytearray) -> bool:
+    """False if no six marks in a row occur twice, as four of them at places that are sampled would have to.
+
+    Of three places in a row two are looked at. However far apart two stretches of six are, four in a row begin at
+    such a place in both of them, at the same distance from their beginnings.
     """
-    if len(keys) <= LEAST_FRAMES:
-        return False
-    bits = 8 * LANE
-    lanes = int.from_bytes(keys.tobytes(), "little")
-    folded = lanes
-    for step in range(1, LEAST_FRAMES):
-        folded ^= (lanes >> bits * step) << 3 * step
-    folds = _lanes(folded, len(keys))[: 1 - LEAST_FRAMES]
-    if len(set(folds)) == len(folds):
-        return False
-    changes = _lanes(lanes ^ (lanes >> bits), len(keys))
-    told = list(compress(folds, changes))
-    return len(told) > len(set(told))
+    windows = array("I")
+    for first in range(2):
+        lanes = [marks[first + lane :: 3] for lane in range(4)]
+        packed = bytearray(4 * len(lanes[-1]))
+        for lane, column in enumerate(lanes):
+            packed[lane::4] = column[: len(lanes[-1])]
+        windows.frombytes(packed)
+    return len(set(windows)) < len(windows)
 
 
-def _lanes(number: int, count: int) -> array[int]:
-    """The lanes of ``number`` as values of their own."""
-    return array("Q", number.to_bytes(LANE * count, "little"))
+def _six_twice(marks: bytearray, keys: array[int]) -> bool:
+    """False if no six marks in a row occur twice, keys that follow themselves (silence) apart."""
+    count = len(marks) - LEAST_FRAMES + 1
+    packed = bytearray(LANE * count)
+    for lane in range(LEAST_FRAMES):
+        packed[lane::LANE] = marks[lane : lane + count]
+    told = list(compress(array("Q", packed), map(ne, keys, keys[1:])))
+    return len(set(told)) < len(told)
 
 
 def longest_copy(keys: Sequence[int]) -> tuple[int, int, int]:
