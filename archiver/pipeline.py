@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from archiver.audio import probe
 from archiver.custody import Custody, Exhibit
 from archiver.errors import SpoolFull, StoreFailed
 from archiver.job import Job
@@ -149,6 +148,8 @@ class Pipeline:
 
     def _probe(self, audio: FetchedAudio) -> AudioFacts:
         """In the thread that has fetched it."""
+        from archiver.audio import probe  # here, since most runs find nothing that is new
+
         with self.custody.trace.span("verify"), audio.view() as data:
             return probe(data, level=self.level, whole=audio.sha256)
 

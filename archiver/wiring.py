@@ -1,7 +1,7 @@
 """Puts the adapters behind the ports, as the configuration says. The only module that names adapters.
 
-What only some configurations ask for is imported where it is asked for: each library costs every start that it is no
-part of.
+What only some configurations and commands ask for is imported where it is asked for: whatever is imported costs every
+start.
 """
 
 from __future__ import annotations
@@ -12,21 +12,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
 from anyio.to_thread import run_sync
 
 from archiver import __version__
-from archiver.amendments import Amender
 from archiver.budget import Budget
 from archiver.calls.lister import CallLister
 from archiver.calls.log import CallLog
-from archiver.caretaker import Caretaker
 from archiver.clock import Clock, SystemClock
 from archiver.config import Auth, BucketTarget, Config, DirectoryTarget, Place
-from archiver.copying import Copier
 from archiver.custody import Custody
 from archiver.errors import ArchiverError, ManifestUnusable, UsageInvalid
 from archiver.keeping import Keeper, KeepingStore
@@ -39,19 +36,20 @@ from archiver.model import Window
 from archiver.noting import ending_early, noted
 from archiver.periods.scratch_file import ScratchFile
 from archiver.pipeline import Pipeline
-from archiver.rehearsal import Rehearsal
 from archiver.reporting import UNTRACED, Reporter, Trace
 from archiver.rules import windows
 from archiver.rules.summary import SIGNALS, Summary
 from archiver.runner import Ended, Plan, Run
-from archiver.scratch import ScratchDirectory
-from archiver.snapshots import Snapshots
 from archiver.source.voice_api import Tenant, VoiceApi
 from archiver.spool import Spool
 from archiver.store.interface import Store
 from archiver.telemetry import tracing
 from archiver.telemetry.courier import Courier
 from archiver.telemetry.observation import Observation
+
+if TYPE_CHECKING:
+    from archiver.caretaker import Caretaker
+    from archiver.snapshots import Snapshots
 
 SOFTWARE = f"recording-archiver {__version__}"
 
@@ -168,6 +166,9 @@ async def manifest_of(config: Config, *, read_only: bool = False, existing: bool
 @asynccontextmanager
 async def snapshots_of(config: Config) -> AsyncIterator[Snapshots]:
     """Copies of the manifest in the destination. Scratch for them is beside the manifest."""
+    from archiver.scratch import ScratchDirectory
+    from archiver.snapshots import Snapshots
+
     path = config.manifest.path
     scratch = ScratchDirectory(path.parent)
     try:
@@ -291,6 +292,8 @@ async def run(
             budget = request.budget
             work = Run(plan, summary, source, store, manifest, pipeline, clock, reporter, budget, scratch, log)
             if config.second_destination.url is not None:
+                from archiver.copying import Copier
+
                 second = await stack.enter_async_context(second_store_of(config))
                 copies, at_once = manifest.copies, plan.concurrency
                 work.copier = Copier(bare, second, copies, clock, reporter, summary, spool.directory, at_once)
@@ -320,6 +323,8 @@ async def _shielded(afterwards: Callable[[Manifest], Awaitable[None]], manifest:
 
 async def rehearse(config: Config, request: Request, clock: Clock, reporter: Reporter) -> Ended:
     """A dry run: needs no lock, and makes no manifest where there is none."""
+    from archiver.rehearsal import Rehearsal
+
     async with AsyncExitStack() as stack:
         manifest = None
         await fetch_manifest(config)
@@ -367,6 +372,9 @@ async def caretaker_of(
     config: Config, manifest: Manifest, store: Store, clock: Clock, tell: Callable[..., None]
 ) -> AsyncIterator[Caretaker]:
     """Whoever brings what lies in the bucket, and its copies, under what holds it now."""
+    from archiver.amendments import Amender
+    from archiver.caretaker import Caretaker
+
     keeper = await keeper_of(config, store, clock)
     keeping = KeepingStore(store, keeper, manifest)
     amender = Amender(keeping, clock, f"keeping-{new_run_id(clock)}", SOFTWARE)

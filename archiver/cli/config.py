@@ -57,7 +57,7 @@ def schema(console: Console) -> None:
     """Print the JSON Schema of the configuration file, for editors."""
     import json
 
-    from archiver.config import json_schema
+    from archiver.config.schema import json_schema
 
     console.data(json.dumps(json_schema(), indent=2))
 

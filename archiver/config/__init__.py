@@ -5,7 +5,6 @@
 
 from archiver.config.loading import DEFAULT_PATH, Loaded, load
 from archiver.config.problems import Origin, Precedence
-from archiver.config.schema import json_schema
 from archiver.config.sections import (
     Auth,
     Config,
@@ -41,6 +40,5 @@ __all__ = [
     "SourceConfig",
     "VerifyConfig",
     "WindowsConfig",
-    "json_schema",
     "load",
 ]

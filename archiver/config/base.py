@@ -13,6 +13,4 @@ Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 class Section(BaseModel):
     """Frozen; unknown keys are errors; no message repeats a value."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)

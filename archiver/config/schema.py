@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from archiver.config.base import Section
 from archiver.config.sections import Config
 
 _REFERENCE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", "description": "taken from the environment"}
@@ -14,6 +19,10 @@ _REFERENCE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", "des
 def json_schema() -> dict[str, Any]:
     """The schema of ``archiver.yaml`` (draft 2020-12). Every key has a description, with its unit."""
     schema = Config.model_json_schema(mode="validation")
+    for model in _sections(Section):
+        if (section := schema["$defs"].get(model.__name__)) is not None:
+            told = _docstrings(model)
+            section["properties"] = {name: _told(each, told[name]) for name, each in section["properties"].items()}
     for section in schema["$defs"].values():
         if section.get("type") != "object":
             continue
@@ -38,3 +47,28 @@ def _loosened(field: dict[str, Any]) -> dict[str, Any]:
         rule = {key: value for key, value in field.items() if key not in about}
         return {**about, "anyOf": [rule, _REFERENCE]}
     return field
+
+
+def _told(field: dict[str, Any], description: str) -> dict[str, Any]:
+    return dict(sorted({**field, "description": description}.items()))
+
+
+def _sections(model: type[Section]) -> Iterator[type[Section]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _sections(each)
+
+
+def _docstrings(model: type[Section]) -> dict[str, str]:
+    """What stands under each key in the source. No model reads its own: that is for the schema, and starts are many."""
+    told = {}
+    for each in model.__mro__[::-1]:
+        if not issubclass(each, Section):
+            continue
+        (definition,) = ast.parse(inspect.getsource(each)).body
+        assert isinstance(definition, ast.ClassDef)
+        for statement, below in pairwise(definition.body):
+            match statement, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    told[name] = inspect.cleandoc(text)
+    return told

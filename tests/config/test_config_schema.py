@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 import yaml
 
-from archiver.config import json_schema, load
+from archiver.config import load
 from archiver.config.fields import keys
+from archiver.config.schema import json_schema
 from archiver.config.sections import Config
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archiver.config import json_schema, load
+from archiver.config import load
+from archiver.config.schema import json_schema
 from archiver.errors import ConfigInvalid
 from archiver.model import RetentionMode
 
