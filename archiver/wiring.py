@@ -7,10 +7,8 @@ start.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,12 +17,12 @@ import anyio
 from anyio.to_thread import run_sync
 
 from archiver import __version__
-from archiver.budget import Budget
 from archiver.calls.lister import CallLister
 from archiver.calls.log import CallLog
 from archiver.clock import Clock, SystemClock
 from archiver.config import Auth, BucketTarget, Config, DirectoryTarget, Place
 from archiver.custody import Custody
+from archiver.due import Request, due_windows
 from archiver.errors import ArchiverError, ManifestUnusable, UsageInvalid
 from archiver.keeping import Keeper, KeepingStore
 from archiver.manifest import sqlite
@@ -32,12 +30,10 @@ from archiver.manifest.interface import Manifest
 from archiver.manifest.runlock import RunLock
 from archiver.manifest.sql import SqlManifest
 from archiver.matters import read_orders
-from archiver.model import Window
 from archiver.noting import ending_early, noted
 from archiver.periods.scratch_file import ScratchFile
 from archiver.pipeline import Pipeline
 from archiver.reporting import UNTRACED, Reporter, Trace
-from archiver.rules import windows
 from archiver.rules.summary import SIGNALS, Summary
 from archiver.runner import Ended, Plan, Run
 from archiver.source.voice_api import Tenant, VoiceApi
@@ -52,19 +48,6 @@ if TYPE_CHECKING:
     from archiver.snapshots import Snapshots
 
 SOFTWARE = f"recording-archiver {__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the command line asks of a run."""
-
-    first: date | None = None
-    """First UTC day; None: every day that is not closed, and the lookback (``rules.windows.due``)."""
-    last: date | None = None
-    """Last UTC day, included; None: today."""
-    budget: Budget = field(default_factory=Budget)
-    days: Sequence[date] = ()
-    """These UTC days and no others, if there are any."""
 
 
 @asynccontextmanager
@@ -340,31 +323,6 @@ async def rehearse(config: Config, request: Request, clock: Clock, reporter: Rep
         code = await Rehearsal(source, store, manifest, reporter, calls).perform(asked, summary)
         summary.seconds = clock.monotonic() - started
         return Ended(summary, None, code)
-
-
-async def due_windows(
-    config: Config, request: Request, manifest: SqlManifest | None, clock: Clock
-) -> tuple[Window, ...]:
-    """The windows that a run is to list, oldest first."""
-    now, settings = clock.now(), config.windows
-    if request.days:
-        return tuple(Window.of_day(day) for day in sorted(set(request.days)))
-    if request.first is not None:
-        return tuple(windows.days(request.first, request.last or max(request.first, now.date())))
-    first = Window.of_day(windows.first_day(now, settings.since)).start
-    closed = await manifest.closed(first) if manifest else set()
-    unsettled = await manifest.unsettled() if manifest else set()
-    due = windows.due(now, settings.since, settings.lookback_days, closed, unsettled)
-    if request.last is None:
-        return tuple(due)
-    return tuple(window for window in due if window.day <= request.last) or (Window.of_day(request.last),)
-
-
-async def watermark(config: Config, manifest: SqlManifest, clock: Clock) -> datetime:
-    """Before it every window is closed."""
-    now, since = clock.now(), config.windows.since
-    closed = await manifest.closed(Window.of_day(windows.first_day(now, since)).start)
-    return windows.watermark(now, since, closed, await manifest.unsettled())
 
 
 @asynccontextmanager

@@ -117,10 +117,11 @@ async def mend(console: Console, config: Config, tally: Tally, fields: dict[str,
     """A run over the days of what is missing; its outcome goes into ``fields``. What is not archived then is told."""
     from archiver import wiring
     from archiver.clock import SystemClock
+    from archiver.due import Request
 
     watcher = Watcher(console)
     missing = tally.drifted | tally.unsealed
-    request = wiring.Request(days=tuple(sorted({*missing.values(), *tally.call_days})))
+    request = Request(days=tuple(sorted({*missing.values(), *tally.call_days})))
     with watcher.shown():
         ended = await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
     console.event("repair_run", **{name: value for name, value in ended.summary.to_json().items() if name != "type"})

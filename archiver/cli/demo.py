@@ -128,9 +128,10 @@ async def _archive(console: Console, config: Config, story: DemoStory) -> Ended:
     from archiver.cli.run import tell
     from archiver.cli.watching import Watcher
     from archiver.clock import SystemClock
+    from archiver.due import Request
 
     watcher = Watcher(console)
-    request = wiring.Request(story.first_day, story.last_day)
+    request = Request(story.first_day, story.last_day)
     with watcher.shown():
         ended = await wiring.run(config, request, SystemClock(), watcher, watcher.alongside)
     tell(console, ended.summary, watcher.left_because)

@@ -58,7 +58,7 @@ def report(console: Console, run_id: str | None, html: Path | None, days: int) -
 
 async def collect(config: Config, clock: Clock, days: int, run_id: str | None) -> Report:
     """Everything that is told."""
-    from archiver import wiring
+    from archiver import due, wiring
     from archiver.report.gathering import Subject, gather
 
     subject = Subject(
@@ -70,7 +70,7 @@ async def collect(config: Config, clock: Clock, days: int, run_id: str | None) -
         copied=config.second_destination.url is not None,
     )
     async with wiring.manifest_of(config, read_only=True) as manifest:
-        watermark = await wiring.watermark(config, manifest, clock)
+        watermark = await due.watermark(config, manifest, clock)
         return await gather(manifest, subject, watermark, clock.now(), days, run_id)
 
 

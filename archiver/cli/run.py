@@ -18,10 +18,10 @@ from archiver.rules.counting import counted
 if TYPE_CHECKING:
     from archiver.cli.watching import Watcher
     from archiver.config import Config
+    from archiver.due import Request
     from archiver.rules.summary import Summary
     from archiver.runner import Ended
     from archiver.telemetry.profile import Profile
-    from archiver.wiring import Request
 
 REASONS = 5
 """Reasons for what was left, at most: the commonest."""
@@ -57,8 +57,8 @@ def run(
 
     from archiver.budget import Budget
     from archiver.cli.watching import Watcher
+    from archiver.due import Request
     from archiver.telemetry.profile import Profile
-    from archiver.wiring import Request
 
     request = Request(first, last, Budget(limit, max_bytes, max_duration))
     in_order(first, last)

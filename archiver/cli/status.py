@@ -54,14 +54,14 @@ def status(console: Console, max_age: float | None) -> ExitCode:
 
 async def gather(config: Config, clock: Clock) -> dict[str, Any]:
     """Everything that is shown, as JSON values."""
-    from archiver import wiring
+    from archiver import due, wiring
 
     now = clock.now()
     async with wiring.manifest_of(config, read_only=True) as manifest:
         days = await manifest.days()
         oldest, last = await manifest.oldest_open(), await manifest.last_run()
         useful = await manifest.last_run(useful=True)
-        watermark = await wiring.watermark(config, manifest, clock)
+        watermark = await due.watermark(config, manifest, clock)
         disagreed = await manifest.unagreed_windows()
         call_days = await manifest.call_days()
         copies = await manifest.copies.counts() if config.second_destination.url is not None else None

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from archiver.config import load
-from archiver.config.fields import keys
+from archiver.config.fields import keys, sections
 from archiver.config.schema import json_schema
 from archiver.config.sections import Config
 
@@ -71,10 +71,12 @@ def test_the_schema_knows_variables_and_empty_sections() -> None:
 
 
 def test_every_key_is_described_and_every_number_has_its_unit() -> None:
-    for key, field in keys().items():
-        assert field.description, key
-    for section in Config.model_fields.values():
+    defined = json_schema()["$defs"]
+    for name, section in Config.model_fields.items():
         assert section.annotation is not None
+        described = defined[section.annotation.__name__]["properties"]
+        assert described.keys() == sections()[name].keys()
+        assert all(each["description"] for each in described.values()), name
     units = re.compile(r"_(mib|seconds|days|minute|recording)$|^concurrency$")
     numbers = [key for key, field in keys().items() if field.annotation in {int, float}]
     assert numbers

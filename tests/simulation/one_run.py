@@ -17,10 +17,10 @@ import anyio
 
 from archiver import wiring
 from archiver.config import load
+from archiver.due import Request
 from archiver.rules import retry
 from archiver.runner import Ended, Run
 from archiver.store.directory import DirectoryStore
-from archiver.wiring import Request
 from tests.simulation.clock import SetClock
 
 IMPATIENT = retry.RetryPolicy(attempts=3, base=0.01, ceiling=0.02)
