@@ -22,7 +22,7 @@ from archiver.rules.hold import Subject
 from archiver.rules.lifecycle import Event, State
 from archiver.spool import FetchedAudio
 from archiver.store.body import Document
-from archiver.store.interface import Conflict, PutOutcome, Store
+from archiver.store.interface import AlreadyThere, Conflict, Created, PutOutcome, Store
 from archiver.tombstones import read_tombstone
 
 
@@ -113,7 +113,8 @@ class Custody:
         sealed = await self.seal(await self.advance(entry, Event.UPLOADED, change))
         if isinstance(sealed, Clash):
             return sealed
-        return Settled(sealed.entry, (*exhibit.verdict.reasons, *demand.unclear))
+        pushed_back = outcome.pushed_back or sealed.pushed_back
+        return Settled(sealed.entry, (*exhibit.verdict.reasons, *demand.unclear), pushed_back=pushed_back)
 
     async def seal(self, entry: Entry) -> Settled | Clash:
         """Write the sidecar of stored audio, last."""
@@ -123,10 +124,11 @@ class Custody:
             raise ValueError(f"recording {entry.recording_id} is stored without a sidecar to seal it with")
         key = keys.sidecar_key(entry.recording_id, entry.day)
         protection = self.keeper.protection(entry.retention, entry.matters)
-        stored = await self._put_document(key, entry.draft, entry.recording_id, entry.audio.digest, protection)
-        if stored is None:
+        put = await self._put_document(key, entry.draft, entry.recording_id, entry.audio.digest, protection)
+        if put is None:
             return Clash(key)
-        return Settled(await self.advance(entry, Event.SEALED, Change(sidecar=stored)))
+        sealed = await self.advance(entry, Event.SEALED, Change(sidecar=put.stored))
+        return Settled(sealed, pushed_back=put.pushed_back)
 
     async def resume(self, entry: Entry) -> Settled | Clash | Entry:
         """Seal what an earlier run has stored; the entry, discovered again, if its audio is not there any more."""
@@ -150,10 +152,10 @@ class Custody:
             if isinstance(outcome, Conflict):
                 continue
             document = self._document(exhibit, outcome.stored, demand.kept(outcome.stored))
-            stored = await self._put_document(
+            put = await self._put_document(
                 document_key, document, entry.recording_id, audio.sha256, outcome.stored.protection
             )
-            if stored is None:
+            if put is None:
                 continue
             change = Change(
                 reason="; ".join(str(reason) for reason in verdict.reasons),
@@ -162,11 +164,12 @@ class Custody:
                 sha512=audio.sha512,
                 content=exhibit.facts.audio_digest,
                 length=exhibit.facts.length,
-                sidecar=stored,
+                sidecar=put.stored,
                 detail={"reasons": [reason.code for reason in verdict.reasons]},
                 **demand.columns(outcome.stored),
             )
-            return Settled(await self.advance(entry, Event.REJECTED, change), verdict.reasons)
+            rejected = await self.advance(entry, Event.REJECTED, change)
+            return Settled(rejected, verdict.reasons, pushed_back=outcome.pushed_back or put.pushed_back)
         return Clash(key)
 
     async def adopt(self, entry: Entry, bucket_day: BucketDay) -> Settled | None:
@@ -241,8 +244,8 @@ class Custody:
 
     async def _put_document(
         self, key: str, content: bytes, recording_id: str, audio_digest: Digest, protection: Protection | None
-    ) -> StoredObject | None:
-        """The sidecar as it lies in the bucket; None if the key holds something that does not speak of this audio.
+    ) -> Created | AlreadyThere | None:
+        """Put the sidecar; None if the key holds something that does not speak of this audio.
 
         One written by another run differs in run id and time, and seals the same audio just as well.
         """
@@ -250,10 +253,10 @@ class Custody:
         with self.trace.span("seal"):
             outcome = await self.store.put_new(key, document, document.digest, sidecar.MEDIATYPE, protection)
         if not isinstance(outcome, Conflict):
-            return outcome.stored
+            return outcome
         seal = await self._seal_at(key)
         same = seal is not None and seal.recording_id == recording_id and seal.audio.digest == audio_digest
-        return outcome.stored if same else None
+        return AlreadyThere(outcome.stored) if same else None
 
     async def _read_seal(self, key: str, entry: Entry, bucket_day: BucketDay) -> sidecar.Seal | None:
         """What a sidecar says, if it speaks of this recording and its audio lies there in the size that it states.

@@ -32,7 +32,8 @@ class DeadlineQueue:
 
     def __init__(self, clock: Clock, takers: int) -> None:
         self._clock = clock
-        self._takers = takers
+        self.takers = takers
+        """How many are at work at once."""
         self._heap: list[_Place] = []
         self._queued: dict[str, _Place] = {}
         self._numbers = count()
@@ -110,7 +111,7 @@ class DeadlineQueue:
         self._wake()
 
     def _ahead(self, life: float | None) -> float:
-        least = 2 * self._takers
+        least = 2 * self.takers
         if life is None or len(self._finished) < 2:
             return least
         span = self._clock.monotonic() - self._finished[0]

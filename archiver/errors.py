@@ -131,6 +131,11 @@ class StoreFailed(ArchiverError):
 
     exit_code = ExitCode.INCOMPLETE
 
+    def __init__(self, fact: str, hint: str = "", *, pushed_back: bool = False) -> None:
+        super().__init__(fact, hint)
+        self.pushed_back = pushed_back
+        """True if the store asked to be spared (429, 503)."""
+
 
 class SpoolFull(ArchiverError):
     """The local scratch directory cannot take a recording in flight: no room beyond the reserve, or not writable."""

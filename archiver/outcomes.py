@@ -15,6 +15,8 @@ class Settled:
     entry: Entry
     reasons: tuple[Finding, ...] = ()
     adopted: bool = False
+    pushed_back: bool = False
+    """True if the store asked to be spared before it took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Retry:
     """True where trying again within this run would change nothing."""
     own: bool = True
     """False where the fault is not the recording's (an outage, our settings): it must never be given up for it."""
+    pushed_back: bool = False
+    """True if origin or store asked to be spared."""
 
 
 @dataclass(frozen=True, slots=True)

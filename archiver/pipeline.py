@@ -67,7 +67,7 @@ class Pipeline:
             return Retry("spool", error.fact, own=False)
         except StoreFailed as error:
             job.entry = await self.custody.current(job.entry)  # its audio may be stored already
-            return Retry("store", error.fact, own=False)
+            return Retry("store", error.fact, own=False, pushed_back=error.pushed_back)
 
     async def _transfer(self, job: Job, recording: Recording, link: Link, receiver: Receiver) -> Outcome:
         with self.custody.trace.span("fetch"):
@@ -119,8 +119,8 @@ class Pipeline:
                 job.refusals = 0
                 job.received = transfer.received
                 return transfer
-            case FetchFailed(reason, retry_after, outage):
-                return Retry("fetch", reason, retry_after, own=not outage)
+            case FetchFailed(reason, retry_after, outage, pushed_back):
+                return Retry("fetch", reason, retry_after, own=not outage, pushed_back=pushed_back)
             case LinkRefused(reason, permanent=True):
                 return Retry("fetch", reason, hopeless_now=True, own=False)
             case LinkExpired():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -28,10 +29,12 @@ from archiver.periods.scratch_file import ScratchFile
 from archiver.pipeline import Pipeline
 from archiver.refresher import Refresher
 from archiver.reporting import Reporter
+from archiver.rules.concurrency import Concurrency
 from archiver.rules.lifecycle import Event, State
 from archiver.rules.retry import TRANSFER, TryAgain
 from archiver.rules.summary import SIGNALS, Summary
 from archiver.sightings import Sightings
+from archiver.slots import Slots
 from archiver.source.interface import Source
 from archiver.store.interface import Store
 
@@ -42,7 +45,10 @@ class Plan:
 
     run_id: str
     windows: Sequence[Window]
-    concurrency: int
+    first_in_flight: int
+    """Recordings."""
+    most_in_flight: int
+    """The same number where it is not to change."""
     attempts_per_recording: int
     lookback_days: int
     timezone: str
@@ -80,6 +86,7 @@ class Run:
     """None: there is no second destination."""
     fatal: ArchiverError | None = None
     """What ended the run early for all recordings: credentials, destination, manifest."""
+    _slots: Slots = field(init=False)
     _queue: DeadlineQueue = field(init=False)
     _lister: Lister = field(init=False)
     _refresher: Refresher = field(init=False)
@@ -91,7 +98,8 @@ class Run:
     _done: int = 0
 
     def __post_init__(self) -> None:
-        self._queue = DeadlineQueue(self.clock, self.plan.concurrency)
+        self._slots = Slots(self.clock, Concurrency(self.plan.first_in_flight, self.plan.most_in_flight))
+        self._queue = DeadlineQueue(self.clock, self.plan.first_in_flight)
         self._refresher = Refresher(self.source, self._queue, self._leave)
         calls = None
         if self.call_log is not None:
@@ -124,8 +132,7 @@ class Run:
             with self._moving:
                 async with anyio.create_task_group() as movers:
                     movers.start_soon(self._guarded, self._list)
-                    for _ in range(self.plan.concurrency):
-                        movers.start_soon(self._guarded, self._work)
+                    movers.start_soon(self._work, movers)
             await self._guarded(self._conclude)
             with self._copying:  # statements of closed days as well
                 await self._guarded(self._copy)
@@ -165,6 +172,10 @@ class Run:
         summary = self.summary
         summary.links_refreshed = self._refresher.refreshed
         summary.left = len(self._left)
+        summary.in_flight = self._slots.most
+        summary.concurrency = self._slots.limit.limit
+        summary.concurrency_highest = self._slots.limit.highest
+        summary.pushed_back = self._slots.limit.pushed_back
         counts = await self.manifest.counts(self.plan.run_id)
         states = {state: counts.states.get(state, 0) for state in State}
         summary.archived = counts.mine
@@ -207,24 +218,36 @@ class Run:
             await self._lister.list(self.plan.windows)
         self._queue.no_more()
 
-    async def _work(self) -> None:
+    async def _work(self, movers: TaskGroup) -> None:
+        """Give each free slot the most urgent recording there is at that moment."""
         while (job := await self._next_job()) is not None:
-            if not self.budget.admits(job.entry.recording_id):
+            if self.budget.admits(job.entry.recording_id):
+                self._slots.take()
+                movers.start_soon(self._guarded, partial(self._turn, job))
+            else:
                 self.summary.stopped = self.summary.stopped or "budget"
                 self._listing.cancel()  # what was started goes on, its retries too; nothing new comes in
                 self._queue.done(job)
-                continue
+
+    async def _next_job(self) -> Job | None:
+        await self._slots.free()
+        with self.pipeline.custody.trace.span("wait"):
+            return await self._queue.take()
+
+    async def _turn(self, job: Job) -> None:
+        with self._slots.held() as held:
             begun = self.clock.monotonic()
             outcome = await self._archive(job)
             job.seconds += self.clock.monotonic() - begun
             self.summary.bytes += job.received
             self.budget.moved(job.received)
-            job.received = 0
+            held.size, job.received = job.received, 0
+            held.settled = isinstance(outcome, Settled)
+            held.pushed_back = isinstance(outcome, Settled | Retry) and outcome.pushed_back
             await self._act(job, outcome)
-
-    async def _next_job(self) -> Job | None:
-        with self.pipeline.custody.trace.span("wait"):
-            return await self._queue.take()
+        self._queue.takers = self._slots.limit.limit
+        if held.slowed_down:
+            self.reporter.event("slowed_down", in_flight=self._slots.limit.limit)
 
     async def _archive(self, job: Job) -> Outcome:
         try:

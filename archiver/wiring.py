@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from archiver.caretaker import Caretaker
     from archiver.snapshots import Snapshots
 
+COPIES = 32
+"""Objects on their way to the second destination at once, where no number of recordings in flight is given."""
 SOFTWARE = f"recording-archiver {__version__}"
 
 
@@ -63,7 +65,7 @@ async def source_of(config: Config, clock: Clock) -> AsyncIterator[VoiceApi]:
         audio_hosts=source.audio_hosts,
         audio_networks=source.audio_networks,
         allow_insecure_loopback=source.allow_insecure_loopback,
-        connections=config.limits.concurrency,
+        connections=config.limits.most_in_flight,
         ca_file=source.ca_file,
     )
     api = VoiceApi(tenant, clock)
@@ -76,7 +78,7 @@ async def source_of(config: Config, clock: Clock) -> AsyncIterator[VoiceApi]:
 @asynccontextmanager
 async def store_of(config: Config) -> AsyncIterator[Store]:
     """The bucket or directory, closed at the end."""
-    async with _store_at(config.destination, config.destination.target, config.limits.concurrency) as store:
+    async with _store_at(config.destination, config.destination.target, config.limits.most_in_flight) as store:
         yield store
 
 
@@ -86,7 +88,7 @@ async def second_store_of(config: Config) -> AsyncIterator[Store]:
     target = config.second_destination.target
     if target is None:
         raise UsageInvalid("there is no second destination", "second_destination.url names one")
-    async with _store_at(config.second_destination, target, config.limits.concurrency) as store:
+    async with _store_at(config.second_destination, target, config.limits.most_in_flight) as store:
         yield store
 
 
@@ -266,7 +268,8 @@ async def run(
             plan = Plan(
                 run_id=note.run_id,
                 windows=await due_windows(config, request, manifest, clock),
-                concurrency=config.limits.concurrency,
+                first_in_flight=config.limits.first_in_flight,
+                most_in_flight=config.limits.most_in_flight,
                 attempts_per_recording=config.limits.attempts_per_recording,
                 lookback_days=config.windows.lookback_days,
                 timezone=str(config.source.zone),
@@ -278,7 +281,7 @@ async def run(
                 from archiver.copying import Copier
 
                 second = await stack.enter_async_context(second_store_of(config))
-                copies, at_once = manifest.copies, plan.concurrency
+                copies, at_once = manifest.copies, min(plan.most_in_flight, max(plan.first_in_flight, COPIES))
                 work.copier = Copier(bare, second, copies, clock, reporter, summary, spool.directory, at_once)
             await work.execute(alongside)
             if work.fatal is None and summary.stopped not in SIGNALS:

@@ -97,3 +97,13 @@ class ShardOf(click.ParamType[tuple[int, int]]):
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
             self.fail(f"{value!r} is not a shard: write it as 1/30, from 1/30 to 30/30", param, ctx)
         return int(found[1]), int(found[2])
+
+
+class InFlight(click.ParamType[int | str]):
+    """A number from 1 to 1024, or ``auto``."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number, or ``auto``; usage error for anything else."""
+        return "auto" if value == "auto" else click.IntRange(1, 1024).convert(value, param, ctx)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.console import Console
-from archiver.cli.parameters import Day, Duration, Size, in_order
+from archiver.cli.parameters import Day, Duration, InFlight, Size, in_order
 from archiver.errors import ExitCode, UsageInvalid
 from archiver.rules.counting import counted
 
@@ -35,7 +35,7 @@ REASONS = 5
 @click.option("--max-duration", type=Duration(), metavar="TIME", help="Stop after this time: 90s, 15m, 2h.")
 @click.option("--max-bytes", type=Size(), metavar="SIZE", help="Stop after this much audio: 500M, 10GiB.")
 @click.option("--profile", "profiled", is_flag=True, help="Tell at the end where the time went, per stage.")
-@click.option("--concurrency", type=click.IntRange(1, 1024), metavar="N", help="Recordings in flight.")
+@click.option("--concurrency", type=InFlight(), metavar="N", help="Recordings in flight: a number, or auto.")
 @click.pass_obj
 def run(
     console: Console,
@@ -46,7 +46,7 @@ def run(
     max_duration: float | None,
     max_bytes: int | None,
     profiled: bool,
-    concurrency: int | None,
+    concurrency: int | str | None,
 ) -> ExitCode:
     """List recordings, archive them, close periods.
 
@@ -69,7 +69,7 @@ def run(
     work = rehearse if dry_run else partial(archive, profile)
     ended = anyio.run(work, watcher, loaded.config, request)
     if profile is not None:
-        tell_profile(console, profile)
+        tell_profile(console, profile, ended.summary)
     if ended.fatal is None or ended.summary.listed or console.flags.json:
         tell(console, ended.summary, watcher.left_because, dry_run=dry_run)
     if ended.fatal is not None:
@@ -82,16 +82,23 @@ def settle_memory() -> None:
     gc.freeze()
 
 
-def tell_profile(console: Console, profile: Profile) -> None:
+def tell_profile(console: Console, profile: Profile, summary: Summary) -> None:
     """One NDJSON object of type ``profile``, or a table for people."""
     found = profile.to_json()
-    console.event("profile", **found)
+    level = {
+        name: getattr(summary, name) for name in ("in_flight", "concurrency", "concurrency_highest", "pushed_back")
+    }
+    console.event("profile", **found, **level)
     console.say(f"{'step':12} {'times':>8} {'seconds':>10} {'mean ms':>10} {'longest ms':>11}")
     for name, spent in found["steps"].items():
         numbers = f"{spent['count']:8} {spent['seconds']:10.1f} {spent['mean_ms']:10.2f} {spent['longest_ms']:11.1f}"
         console.say(f"{name:12} {numbers}")
     for each in found["slowest"]:
         console.say(f"slow: {each['recording_id']}, {each['seconds']:.2f} s")
+    allowed = f"{summary.concurrency} could be at the end, {summary.concurrency_highest} at most"
+    console.say(
+        f"in flight: {summary.in_flight} at most; {allowed}; pushed back {counted(summary.pushed_back, 'time')}"
+    )
 
 
 async def archive(profile: Profile | None, watcher: Watcher, config: Config, request: Request) -> Ended:
@@ -145,7 +152,8 @@ def tell(console: Console, summary: Summary, left_because: Mapping[str, int], *,
     days = counted(summary.windows, "window")
     console.data(f"{words}{counted(summary.listed, 'recording')} listed in {days}: {', '.join(counts) or 'nothing'}")
     if not dry_run:
-        console.data(f"{summary.bytes / 2**20:.1f} MiB in {summary.seconds:.1f} s, run {summary.run_id}")
+        level = f"{summary.in_flight} in flight at most, " if summary.in_flight else ""
+        console.data(f"{summary.bytes / 2**20:.1f} MiB in {summary.seconds:.1f} s, {level}run {summary.run_id}")
     if summary.calls_listed or summary.calls_archived:
         wanted = f"{summary.calls_pending} would be archived" if dry_run else f"{summary.calls_archived} new or changed"
         console.data(f"{counted(summary.calls_listed, 'call')} listed: {wanted}")
@@ -163,6 +171,7 @@ def troubles(summary: Summary) -> list[str]:
         "of these were deleted since: their retention was over": summary.expired,
         "are suspect: archived and flagged": summary.suspect,
         "are kept for the longest time, since their rows lack what retention.rules ask for": summary.retention_unclear,
+        "turns in which origin or destination asked to slow down": summary.pushed_back,
         "puts met other bytes under their key: nothing was overwritten": summary.conflicts,
         "rows could not be read": summary.rows_unreadable,
         "rows are used without a field that could not be read": summary.rows_odd,

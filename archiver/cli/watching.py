@@ -39,6 +39,7 @@ TALK = {
     "attempt_failed": (1, "{recording_id}: attempt failed ({stage}): {reason}"),
     "fetch_again": (1, "{recording_id}: rejected once, fetched again: {reason}"),
     "link_stale": (1, "{recording_id}: {reason}; its day is listed again"),
+    "slowed_down": (0, "asked to slow down: {in_flight} in flight at most from here on"),
     "left_open": (1, "{recording_id}: left for the next run: {reason}"),
     "conflict": (-1, "{recording_id}: the bucket holds other bytes under {key}; nothing was overwritten"),
     "bad_row": (0, "row {recording_id}: {reason}"),

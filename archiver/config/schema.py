@@ -42,10 +42,11 @@ def json_schema() -> dict[str, Any]:
 
 def _loosened(field: dict[str, Any]) -> dict[str, Any]:
     """``${NAME}`` may stand for a number, a truth value or a word of a choice as well."""
-    if field.get("type") in {"integer", "number", "boolean"} or "$ref" in field:
-        about: dict[str, Any] = {key: field[key] for key in ("title", "description", "default") if key in field}
-        rule = {key: value for key, value in field.items() if key not in about}
-        return {**about, "anyOf": [rule, _REFERENCE]}
+    about: dict[str, Any] = {key: field[key] for key in ("title", "description", "default") if key in field}
+    rule = {key: value for key, value in field.items() if key not in about}
+    ways = rule.get("anyOf", [rule])
+    if any(way.get("type") in {"integer", "number", "boolean"} or "$ref" in way for way in ways):
+        return {**about, "anyOf": [*ways, _REFERENCE]}
     return field
 
 

@@ -9,12 +9,13 @@ from datetime import date
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationInfo,
@@ -24,6 +25,7 @@ from pydantic import (
 from archiver.config import values
 from archiver.config.base import Flag, Seconds, Section
 from archiver.config.retention import RetentionConfig
+from archiver.rules.concurrency import CEILING, START
 from archiver.rules.verdict import Level
 
 MIB = 1024 * 1024
@@ -31,6 +33,10 @@ MIB = 1024 * 1024
 AbsolutePath = Annotated[Path, AfterValidator(values.absolute_path)]
 AudioHost = Annotated[str, AfterValidator(values.audio_host)]
 AudioNetwork = Annotated[str, AfterValidator(values.audio_network)]
+InFlight = Annotated[
+    Annotated[int, Field(strict=True, ge=1, le=values.MOST_IN_FLIGHT)] | Literal["auto"],
+    BeforeValidator(values.concurrency),
+]
 FieldValue = Annotated[str, AfterValidator(values.field_value)]
 
 
@@ -254,8 +260,8 @@ class ReconcileConfig(Section):
 class LimitsConfig(Section):
     """How much is used at once."""
 
-    concurrency: Annotated[int, Field(strict=True, ge=1, le=1024)] = 32
-    """Recordings in flight."""
+    concurrency: InFlight = "auto"
+    """Recordings in flight: a number, or auto for as many as prove worth it, 256 at most."""
     memory_mib: Annotated[int, Field(strict=True, ge=64, le=1024 * 1024)] = 256
     """MiB of audio held in memory; what does not fit goes through the spool directory."""
     max_recording_mib: Annotated[int, Field(strict=True, ge=1, le=5 * 1024)] = 2048
@@ -264,6 +270,16 @@ class LimitsConfig(Section):
     """Absolute path of the directory for scratch files; null: the system's temporary directory."""
     attempts_per_recording: Annotated[int, Field(strict=True, ge=1, le=1000)] = 30
     """Failed attempts, over all runs, after which a recording is given up as failed."""
+
+    @property
+    def first_in_flight(self) -> int:
+        """Recordings in flight when a run begins."""
+        return self.concurrency if isinstance(self.concurrency, int) else START
+
+    @property
+    def most_in_flight(self) -> int:
+        """Recordings in flight at any time; as many as at first where ``concurrency`` is a number."""
+        return self.concurrency if isinstance(self.concurrency, int) else min(CEILING, self.memory_mib)
 
     @property
     def memory_bytes(self) -> int:

@@ -24,6 +24,8 @@ _KMS = re.compile(r"aws:kms:arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[\w
 _STORAGE_CLASSES = ("STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR")
 _OFFLINE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 
+MOST_IN_FLIGHT = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class BucketTarget:
@@ -40,6 +42,13 @@ class DirectoryTarget:
 
     path: Path
     """Absolute."""
+
+
+def concurrency(given: object) -> object:
+    """A whole number in bounds, or ``auto``."""
+    if given == "auto" or (type(given) is int and 1 <= given <= MOST_IN_FLIGHT):
+        return given
+    raise ValueError(f"must be auto, or a whole number from 1 to {MOST_IN_FLIGHT}")
 
 
 def token_text(text: str) -> str:

@@ -49,6 +49,14 @@ class Summary:
     conflicts: int = 0
     """Puts that met other bytes under their key."""
     links_refreshed: int = 0
+    in_flight: int = 0
+    """Recordings that were in flight at once, at most."""
+    concurrency: int = 0
+    """How many could be, at the end."""
+    concurrency_highest: int = 0
+    """How many could be, at most."""
+    pushed_back: int = 0
+    """How often origin or destination asked to be spared (429, 503)."""
     suspect: int = 0
     """Among ``archived``: with warnings."""
     retention_unclear: int = 0

@@ -99,4 +99,5 @@ class Window:
 
 def pays(more: Work, less: Work, factor: float) -> bool:
     """True if ``factor`` times as many in flight were worth it."""
-    return more.gain_over(less) >= factor**WORTH
+    worth: float = factor**WORTH
+    return more.gain_over(less) >= worth

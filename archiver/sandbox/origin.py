@@ -33,6 +33,8 @@ class AudioOrigin:
             exchange.on_done.append(self._slots.release)
         provider.journal.transfer_begins()
         exchange.on_done.append(provider.journal.transfer_ends)
+        if provider.audio_most is not None and provider.journal.live_transfers > provider.audio_most:
+            return s3_error(503, "SlowDown", "Please reduce your request rate.").with_headers(retry_after="1")
         while provider.audio_held:  # noqa: ASYNC110 - set from any thread
             await asyncio.sleep(_HELD_SECONDS)
         # After the wait: a link that died in the queue is dead.

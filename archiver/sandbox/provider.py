@@ -27,8 +27,9 @@ class Provider:
     `link_life` and `rate_seconds` are in seconds, as is every latency. `row_zone` is that of the times in rows,
     `filter_zone` the one whose midnights begin a filter's days; `last_day_included` False ends a filter before its
     last day. `rate_limit` GETs pass the API within any `rate_seconds`; `rate_says_when` adds Retry-After to the 429.
-    `audio_slots` (fixed at the start) is how many audio answers run at once, the others waiting. While `audio_held`
-    is True audio answers begin, and wait before their first byte. `audio_public_url` stands in links instead of the
+    `audio_slots` (fixed at the start) is how many audio answers run at once, the others waiting; beyond
+    `audio_most` at once they are refused with 503 SlowDown and a Retry-After of a second. While `audio_held` is True
+    audio answers begin, and wait before their first byte. `audio_public_url` stands in links instead of the
     sandbox's own address: for a proxy in front of it.
     """
 
@@ -50,6 +51,7 @@ class Provider:
     api_latency: float = 0.0
     audio_latency: float = 0.0
     audio_slots: int | None = None
+    audio_most: int | None = None
     audio_held: bool = False
     audio_public_url: str | None = None
     faults: InitVar[Sequence[SandboxFault]] = ()

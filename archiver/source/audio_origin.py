@@ -126,7 +126,7 @@ class AudioOrigin:
             return AudioGone(words)
         if status in (206, 408, 425, 429) or status >= 500:
             wait = seconds_to_wait(headers.get("retry-after"), self._server_clock)
-            return FetchFailed(words, wait, outage=status in (429, 502, 503, 504))
+            return FetchFailed(words, wait, outage=status in (429, 502, 503, 504), pushed_back=status in (429, 503))
         return LinkRefused(f"{words}, a redirect, which is never followed" if 300 <= status < 400 else words)
 
 

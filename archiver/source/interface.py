@@ -142,6 +142,8 @@ class FetchFailed:
     """Seconds the origin asked us to wait."""
     outage: bool = False
     """True where the origin is overloaded or down (429, 502 to 504, unreachable): no fault of this audio."""
+    pushed_back: bool = False
+    """True where it asked to be spared (429, 503)."""
 
 
 FetchOutcome = Fetched | LinkExpired | LinkRefused | AudioGone | FetchFailed

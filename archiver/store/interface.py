@@ -29,6 +29,8 @@ class Created:
     """The put wrote the object."""
 
     stored: StoredObject
+    pushed_back: bool = False
+    """True if the store asked to be spared (429, 503) before it took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class AlreadyThere:
     """The key held these very bytes before: nothing was written."""
 
     stored: StoredObject
+    pushed_back: bool = False
+    """As above."""
 
 
 @dataclass(frozen=True, slots=True)

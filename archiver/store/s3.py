@@ -239,7 +239,7 @@ class S3Store:
         try:
             with body.open() as stream:
                 named = NamedBody(body, stream, key, digest)
-                answer = self._connected().puts.put(self._prefix + key, named, digest.hex, headers)
+                put = self._connected().puts.put(self._prefix + key, named, digest.hex, headers)
         except ClientError as error:
             self._reached = True
             if code_of(error) in BUSY:
@@ -258,7 +258,7 @@ class S3Store:
                 held = replace(held, protection=locks.protect(key, held.protection, protection))
             return AlreadyThere(held)
         self._reached = True
-        return Created(self._proved(key, body, digest, protection, answer, client))
+        return Created(self._proved(key, body, digest, protection, put.answer, client), put.pushed_back)
 
     def _proved(
         self, key: str, body: Body, digest: Digest, protection: Protection | None, answer: Any, client: S3Client

@@ -63,6 +63,7 @@ SdkError = ClientError | BotoCoreError | ResponseParserError | ValueError | KeyE
 ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 REFUSED = frozenset({"PreconditionFailed", "412"})
 BUSY = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
+PUSHED_BACK = frozenset({"SlowDown", "Throttling", "ThrottlingException"})
 DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "NotSignedUp", "403", "401"})
 
 _REGION = "set destination.region to the bucket's region"
@@ -128,6 +129,11 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def pushed_back(error: SdkError) -> bool:
+    """True if the store asks to be spared."""
+    return isinstance(error, ClientError) and (status_of(error) in (429, 503) or code_of(error) in PUSHED_BACK)
+
+
 def translated(error: SdkError, doing: str, *, reached: bool) -> ArchiverError:
     """The error to raise instead. ``reached``: the store has answered before, so that a lost connection may pass."""
     if isinstance(error, ClientError):
@@ -168,7 +174,7 @@ def _answered(error: ClientError, doing: str) -> ArchiverError:
         )
     if code == "InvalidObjectState":
         return StoreFailed(f"{doing}: the object lies in an archive class {said}", "restore it first")
-    return StoreFailed(f"{doing}: the store refused {said}")
+    return StoreFailed(f"{doing}: the store refused {said}", pushed_back=pushed_back(error))
 
 
 def region_of(error: ClientError) -> str:

@@ -31,6 +31,7 @@ from botocore.model import StructureShape
 from botocore.parsers import create_parser
 
 from archiver.clock import SystemClock
+from archiver.store.s3_errors import PUSHED_BACK, pushed_back
 from archiver.store.sigv4 import SigningKeys, encoded_path, signed_headers
 from archiver.wire import Asking, Head, Trouble, Wire, WireFailed, proxy_for
 
@@ -49,7 +50,7 @@ SLOWEST = 4 << 10
 NO_SHAPE = StructureShape("Error", {"type": "structure", "members": {}})
 """S3's error documents have none: code, message and what else stands in them is all that is read."""
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
-TRANSIENT_CODES = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "InternalError"})
+TRANSIENT_CODES = PUSHED_BACK | {"RequestTimeout", "InternalError"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,16 @@ class Place:
         return cls(f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('k')}", region, service)
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A put that was taken."""
+
+    answer: Mapping[str, Any]
+    """As botocore would have it."""
+    pushed_back: bool
+    """True if the store asked to be spared before."""
+
+
 class Puts:
     """Puts into one bucket. Blocking: for worker threads of anyio."""
 
@@ -83,19 +94,21 @@ class Puts:
         self._root = f"{parts.scheme}://{parts.netloc}"
         self._proxy = proxy_for(self._root)
 
-    def put(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``; botocore's answer.
+    def put(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> Put:
+        """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``.
 
         Transient trouble is retried. Raises ClientError, BotoCoreError, and what reading the body raises.
         """
         body.verify()
+        spare = False
         for attempt in range(1, ATTEMPTS + 1):
             from_thread.check_cancelled()
             try:
-                return self._once(key, body, payload, headers)
+                return Put(self._once(key, body, payload, headers), spare)
             except (ClientError, BotoCoreError) as error:
                 if attempt == ATTEMPTS or not _may_pass(error):
                     raise
+                spare = spare or pushed_back(error)
             time.sleep(random.uniform(*PAUSE) * 2 ** (attempt - 1))  # noqa: S311 - jitter
         raise AssertionError
 

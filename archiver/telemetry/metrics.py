@@ -100,6 +100,10 @@ class Metrics:
             listed.labels(self._archive, outcome).set(getattr(summary, outcome))
         for name, about, value in (
             ("archiver_run_bytes", "Bytes of audio that the last run moved.", summary.bytes),
+            ("archiver_run_in_flight", "Recordings in flight at once, at most.", summary.in_flight),
+            ("archiver_run_concurrency", "Recordings that could be in flight at its end.", summary.concurrency),
+            ("archiver_run_concurrency_highest", "The same at most.", summary.concurrency_highest),
+            ("archiver_run_pushed_back", "Times that it was asked to slow down.", summary.pushed_back),
             ("archiver_run_windows", "Days that the last run listed.", summary.windows),
             ("archiver_run_windows_disagreed", "Of them in doubt.", summary.windows_disagreed),
             ("archiver_run_links_refreshed", "Dead links that the last run got anew.", summary.links_refreshed),

@@ -76,7 +76,7 @@ def test_show_says_where_values_come_from(invoke: Invoke, usable: Path) -> None:
     shown = json.loads(invoke("config", "show", "--origin", "--json").stdout)
     assert shown["type"] == "config"
     assert shown["origins"]["source.base_url"] == "archiver.yaml:2:13"
-    assert shown["values"]["limits"]["concurrency"] == 32
+    assert shown["values"]["limits"]["concurrency"] == "auto"
 
 
 def test_what_show_prints_can_be_loaded_again(invoke: Invoke, usable: Path) -> None:

@@ -25,7 +25,7 @@ BOMBS: dict[str, tuple[bytes, str]] = {
     "endless keys": (b"a: 1\n" * 50_000, "is given twice"),
     "flow": (b"{" + b"a:b," * 60_000 + b"}", "is given twice"),
     "huge number": (b"limits:\n  concurrency: " + b"9" * 200_000, "not a value that YAML can read"),
-    "huge sexagesimal": (b"limits:\n  concurrency: 1" + b":59" * 60_000, "must be at most"),
+    "huge sexagesimal": (b"limits:\n  memory_mib: 1" + b":59" * 60_000, "must be at most"),
     "references": (b'source:\n  token: "' + b"${" * 100_000 + b'"', "has a ${ that is not ${NAME}"),
     "a key of terminal codes": (b'source:\n  "\\e[31m\\a": 1\n', r"source.'\x1b[31m\x07': unknown key"),
     "object": (b"source:\n  token: !!python/object/apply:os.system [id]\n", "tags (!) are not allowed"),

@@ -27,7 +27,8 @@ def test_defaults_are_those_of_the_contract(load_text: Load, minimal: str) -> No
     assert (config.windows.since, config.windows.lookback_days) == (None, 3)
     assert config.verify.duration_tolerance_seconds == (-1.1, 1.5)
     assert config.verify.level is Level.FULL
-    assert (config.limits.concurrency, config.limits.memory_mib, config.limits.max_recording_mib) == (32, 256, 2048)
+    assert (config.limits.concurrency, config.limits.memory_mib, config.limits.max_recording_mib) == ("auto", 256, 2048)
+    assert (config.limits.first_in_flight, config.limits.most_in_flight) == (16, 256)
     assert config.limits.attempts_per_recording == 30
     assert config.limits.spool_dir is None
     assert config.limits.memory_bytes == 256 * 1024 * 1024

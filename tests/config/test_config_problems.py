@@ -307,11 +307,11 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "no concurrency": (
         with_section("limits", "concurrency: 0"),
-        "archiver.yaml:7:16: limits.concurrency: must be at least 1",
+        "archiver.yaml:7:16: limits.concurrency: must be auto, or a whole number from 1 to 1024",
     ),
     "null where a value must be": (
-        with_section("limits", "concurrency:"),
-        "archiver.yaml:7:15: limits.concurrency: must be a whole number",
+        with_section("limits", "memory_mib:"),
+        "archiver.yaml:7:14: limits.memory_mib: must be a whole number",
     ),
     "duplicate key": (
         with_section("limits", "concurrency: 3", "concurrency: 4"),

@@ -1,4 +1,4 @@
-"""A world in little for a limit to find its level in: latency, a link, servers that take so many at once, our own CPU."""
+"""A world in little for a limit to find its level in: latency, a link, an origin with so many places, our CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limit on what is in flight: its bounds for any input, and the level that it finds in worlds made for the purpose."""
+"""The limit on what is in flight: its bounds for any input, and the level that it finds in worlds of all kinds."""
 
 from __future__ import annotations
 

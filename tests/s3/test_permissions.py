@@ -14,7 +14,7 @@ from botocore.client import BaseClient
 from archiver.sandbox import CutObject, World
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_headers import arguments
-from archiver.store.s3_put import Puts
+from archiver.store.s3_put import Put, Puts
 from tests.s3.conftest import LockingBucket
 from tests.stories.conftest import NewOperator
 from tests.stories.disposing import approve, lose_manifest, plan
@@ -57,7 +57,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, bucket: LockingBucket) -> set[tuple[s
 
     put = Puts.put
 
-    def putting(self: Puts, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    def putting(self: Puts, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> Put:
         params = {**arguments(headers), "Key": key}
         found.update((action, f"arn:aws:s3:::{bucket.name}/{key}") for action in ACTIONS["PutObject"](params))
         return put(self, key, body, payload, headers)

@@ -68,6 +68,19 @@ def test_slots_hold_audio_back() -> None:
         assert sandbox.requests == ()
 
 
+def test_what_is_too_much_at_once_is_refused() -> None:
+    with Sandbox(World.generate(recordings=3), audio_most=2, audio_held=True).running() as sandbox:
+        first, second, third = [str(row["audio"]) for row in rows(listing(sandbox))]
+        with ThreadPoolExecutor(2) as pool:
+            answers = pool.map(ask, [first, second])
+            until(lambda: sandbox.live_transfers == 2)
+            refused = ask(third)
+            sandbox.audio_held = False
+            assert [answer.status for answer in answers] == [200, 200]
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert ask(third).status == 200
+
+
 def test_transfers_run_at_once_without_slots() -> None:
     with Sandbox(World.generate(recordings=8), audio_held=True).running() as sandbox:
         links = [str(row["audio"]) for row in rows(listing(sandbox))]
