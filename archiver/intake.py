@@ -48,7 +48,9 @@ class Intake:
 
     def sight(self, row: Recording) -> Sighting:
         """Enter a row. Of its link only the path counts: each listing signs it anew, and it may still be missing."""
-        said = hash(str({name: value for name, value in row.row.items() if name != "audio"}))
+        rest = dict(row.row)
+        rest.pop("audio", None)
+        said = hash(str(rest))
         path = row.link.public if row.link else None
         if row.id not in self._contents:
             self._contents[row.id] = said, path

@@ -6,6 +6,7 @@ Times are aware datetimes in UTC; lengths of audio are float seconds; sizes are 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,6 +14,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+_PLAIN_LINK = re.compile(r"(https?://[A-Za-z0-9._:-]+(?:/[!-\"$->@-~]*)?)(?:[?#]|$(?!\n))")
+"""A link of which scheme, host and path are what stands before the query, as it stands there."""
 Row = Mapping[str, Any]
 """A report row as the source sent it, except that links are cut down to scheme, host and path."""
 
@@ -53,6 +56,8 @@ class Link:
     @property
     def public(self) -> str:
         """Scheme, host and path: what may be stored and printed."""
+        if plain := _PLAIN_LINK.match(self.url):  # nearly all: asked for several times a recording
+            return plain[1]
         try:
             parts = urlsplit(self.url)
         except ValueError:

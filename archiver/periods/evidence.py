@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ LIMIT = 256 * 2**20
 """Compressed bytes of one listing: pages beyond are stated with their digests and not kept."""
 PAGES_STATED = 10_000
 """Pages that a statement lists; the archive describes all that are in it."""
+BLOCK = 10_000
+"""Rows, some 5 MB of lines, that are held at once."""
 OFF_LOOP = 50
 """Rows of a page from which it is written in a thread."""
 
@@ -120,10 +122,11 @@ class Keeper:
         described = _described(page)
         if self._writer.written < self.limit:
             self._kept += 1
-            described["kept"] = _kept_digest(page)
-            self._writer.line(_line({**described, "answer": redacted(dict(page.answer.frame))}))
-            for line in _row_lines(page):
-                self._writer.line(line)
+            blocks = _Blocks(page.answer.members)
+            described["kept"] = blocks.digest()
+            self._writer.lines(_line({**described, "answer": redacted(dict(page.answer.frame))}))
+            for lines in blocks:
+                self._writer.lines(lines)
         if len(self._stated) < PAGES_STATED:
             self._stated.append(described)
 
@@ -142,16 +145,30 @@ def _described(page: Page[Recording] | Page[Call]) -> dict[str, Any]:
     }
 
 
-def _kept_digest(page: Page[Recording] | Page[Call]) -> str:
-    """Taken before the rows are written, since the describing line comes first."""
-    hashed = hashlib.sha256()
-    for line in _row_lines(page):
-        hashed.update(line)
-    return hashed.hexdigest()
+class _Blocks:
+    """The rows of a page as lines, so many at once. They are gone over twice, since the describing line comes first.
 
+    Most pages are one block, and that one is kept between the two: a list of everything is made twice instead.
+    """
 
-def _row_lines(page: Page[Recording] | Page[Call]) -> Iterator[bytes]:
-    return (_line(redacted(member)) for member in page.answer.members)
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._rows = rows
+        self._whole = self._lines(0) if len(rows) <= BLOCK else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._whole is not None:
+            return iter([self._whole])
+        return (self._lines(start) for start in range(0, len(self._rows), BLOCK))
+
+    def digest(self) -> str:
+        """SHA-256 over all of them."""
+        hashed = hashlib.sha256()
+        for lines in self:
+            hashed.update(lines)
+        return hashed.hexdigest()
+
+    def _lines(self, start: int) -> bytes:
+        return b"".join([_line(redacted(row)) for row in self._rows[start : start + BLOCK]])
 
 
 def _line(value: Any) -> bytes:

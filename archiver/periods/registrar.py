@@ -127,7 +127,7 @@ class Registrar:
 
         def enter() -> None:
             for standing in batch:
-                writer.line(books.enter(standing))
+                writer.lines(books.enter(standing))
 
         async for standing in self.manifest.standings(day):
             batch.append(standing)

@@ -74,10 +74,10 @@ class SectionWriter:
         """Bytes so far, compressed; some wait in the compressor."""
         self._packer = gzip.GzipFile(filename="", mode="wb", compresslevel=LEVEL, fileobj=self, mtime=0)
 
-    def line(self, line: bytes) -> None:
-        """Add one, its end included."""
+    def lines(self, lines: bytes) -> None:
+        """Add one or more, their ends included."""
         with self._file.errors():
-            self._packer.write(line)
+            self._packer.write(lines)
 
     def end(self) -> Section:
         """The section as it stands."""

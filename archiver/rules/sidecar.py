@@ -32,6 +32,8 @@ SCHEMA_VERSION = 1
 MEDIATYPE = "application/vcon+json"
 CALL = "call"
 """Purpose of the attachment that says of which call the recording is."""
+_AS_IT_STANDS = json.JSONEncoder(ensure_ascii=False).encode
+_ESCAPED = json.JSONEncoder().encode
 SIZE_LIMIT = 4 * 2**20
 """Bytes: no sidecar of ours is larger, so no larger one is read."""
 
@@ -133,27 +135,34 @@ def build(
         },
     }
     try:
-        return _laid_out(document, json.JSONEncoder(ensure_ascii=False).encode).encode()
+        return _laid_out(document, _AS_IT_STANDS).encode()
     except UnicodeEncodeError:  # the row holds a lone surrogate: JSON can say it, UTF-8 cannot
-        return _laid_out(document, json.JSONEncoder().encode).encode()
+        return _laid_out(document, _ESCAPED).encode()
 
 
 def _laid_out(document: Mapping[str, Any], encode: Callable[[Any], str]) -> str:
-    """A line for each member of the document, and for each of what is within it.
+    """A line for each member of the document, and for each of what is within it. Names of members are plain words.
 
     The standard library indents with its slow encoder, and this is done once a recording.
     """
     members = []
     for name, value in document.items():
-        if isinstance(value, Mapping):
-            within = ",\n".join(f"    {encode(key)}: {encode(each)}" for key, each in value.items())
+        if isinstance(value, dict):
+            within = ",\n".join([f'    "{key}": {_encoded(each, encode)}' for key, each in value.items()])
             laid = f"{{\n{within}\n  }}"
         elif isinstance(value, list):
-            laid = "[\n" + ",\n".join(f"    {encode(each)}" for each in value) + "\n  ]"
+            laid = "[\n" + ",\n".join([f"    {encode(each)}" for each in value]) + "\n  ]"
         else:
             laid = encode(value)
-        members.append(f"  {encode(name)}: {laid}")
+        members.append(f'  "{name}": {laid}')
     return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _encoded(value: Any, encode: Callable[[Any], str]) -> str:
+    """``encode``, which is slow for what is not text, and sets up an encoder for each."""
+    if value is None:
+        return "null"
+    return str(value) if type(value) is int else encode(value)
 
 
 def read(key: str, document: bytes) -> Seal:

@@ -14,6 +14,8 @@ from archiver.rules.numbers import number_of
 from archiver.rules.presign import deadline_of
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+"""As nearly every time is written: ``fromisoformat`` reads it ten times as fast as ``strptime`` does."""
 DURATION = re.compile(r"(\d{1,4}):([0-5]?\d):([0-5]?\d)")
 UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)(?:[^\s/@?#]*@)?([^\s?#]*)(?:[?#]\S*)?")
@@ -85,6 +87,8 @@ def read_time(value: object, zone: tzinfo) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
+        if TIME.fullmatch(value):
+            return datetime.fromisoformat(value).replace(tzinfo=zone).astimezone(UTC)
         return datetime.strptime(value, TIME_FORMAT).replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -97,8 +101,8 @@ def read_duration(value: object) -> timedelta | None:
     if not isinstance(value, str) or not value.isascii():
         return None
     if parts := DURATION.fullmatch(value.strip()):
-        hours, minutes, seconds = (int(part) for part in parts.groups())
-        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        hours, minutes, seconds = map(int, parts.groups())
+        return timedelta(seconds=3600 * hours + 60 * minutes + seconds)
     return timedelta(seconds=int(value)) if re.fullmatch(r"\d{1,7}", value.strip()) else None
 
 
@@ -115,8 +119,8 @@ def time_of_uuid(text: str) -> datetime | None:
 
 def kept_row(raw: Mapping[str, Any]) -> tuple[Row, list[BadRow]]:
     """The row as it is kept, and what of it was too much to keep."""
-    row = dict(without_links(raw))
-    if len(json.dumps(row)) <= ROW_LIMIT:
+    row = without_links(raw)
+    if _surely_short(row) or len(json.dumps(row)) <= ROW_LIMIT:
         return row, []
     sizes = {name: len(json.dumps(value)) + len(name) for name, value in row.items()}
     dropped = []
@@ -133,14 +137,35 @@ def kept_row(raw: Mapping[str, Any]) -> tuple[Row, list[BadRow]]:
     return row, [BadRow(_identifier(raw.get("id")), said, row, lost=False)]
 
 
-def without_links(row: Mapping[str, Any]) -> Row:
+def _surely_short(row: Row) -> bool:
+    """True for nearly every row, found without writing it out: a character takes twelve in JSON at most.
+
+    A number has 64 digits at most (``dialects``), and so has whatever stands between two values.
+    """
+    characters = sum(map(len, row)) + 64 * len(row)
+    for value in row.values():
+        if type(value) is str:
+            characters += len(value)
+        elif value is not None and type(value) is not int:
+            return False
+    return 12 * characters <= ROW_LIMIT
+
+
+def without_links(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row verbatim, except that every URL in it, at any depth, is cut down to scheme, host and path."""
-    return {_text(name): _without_links(value, 1) for name, value in row.items()}
+    kept = dict(row)
+    for name, value in row.items():
+        if type(value) is str:
+            if "=" in value or "%" in value or "://" in value:  # as `_text` asks, without a call for each field
+                kept[name] = _text(value)
+        elif value is not None and type(value) is not int:
+            kept[name] = _without_links(value, 1)
+    return kept if all(map(str.isidentifier, kept)) else {_text(name): value for name, value in kept.items()}
 
 
 def redacted(value: Any) -> Any:
     """Any JSON value, in the same way."""
-    return _without_links(value, 0)
+    return without_links(value) if isinstance(value, dict) else _without_links(value, 0)
 
 
 def _without_links(value: Any, depth: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,32 @@ def test_version_2() -> None:
 def test_no_readable_end(query: str) -> None:
     found = deadline_of(f"https://host/key.mp3?{query}")
     assert found is None or found <= datetime(2019, 8, 13, 12, 46, 18, tzinfo=UTC) + LONGEST_LIFE
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz%2DDate=20190813T124618Z&X-Amz-Expires=60",
+        "X-Amz-Expires=%360&X-Amz-Date=20190813T124618Z#X-Amz-Expires=1",
+        "X-Amz-Date=&X-Amz-Date=20190813T124618Z&X-Amz-Expires=60&X-Amz-Expires=9",
+    ],
+)
+def test_encoded_names_and_values_fragments_and_repetitions(query: str) -> None:
+    assert deadline_of(f"https://h/k?{query}") == datetime(2019, 8, 13, 12, 47, 18, tzinfo=UTC)
+
+
+PIECES = st.sampled_from([*"abHT09/?#&=@:[]\\%.;~_-+ \t\r\n\x00é", "http://", "https://", "HTTP://", "://", "u:p@h"])
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_what_is_public_of_a_link_is_what_stands_before_its_query(url: str) -> None:
+    """However it was found: most links are not taken apart for it."""
+    try:
+        parts = urlsplit(url)
+        expected = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    except ValueError:
+        expected = "(unreadable link)"
+    assert Link(url).public == expected
 
 
 @given(st.text(max_size=300))
