@@ -11,14 +11,8 @@ import hashlib
 import io
 import mmap
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    asynccontextmanager,
-    contextmanager,
-    suppress,
-)
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -177,21 +171,12 @@ class Spool:
         with anyio.CancelScope(shield=True):
             await run_sync(self.scratch.__exit__, kind, error, trace)
 
-    def receive(self, examine: Examine | None = None) -> AbstractAsyncContextManager[Receiver]:
+    def receive(self, examine: Examine | None = None) -> Receiver:
         """A receiver for one recording; its memory and its file are given back when the context ends, however.
 
         ``examine`` looks at the whole body in the thread that has brought it.
         """
-        return self._receive(examine)
-
-    @asynccontextmanager
-    async def _receive(self, examine: Examine | None) -> AsyncIterator[Receiver]:
-        receiver = Receiver(self, examine)
-        try:
-            yield receiver
-        finally:
-            with anyio.CancelScope(shield=True):
-                await receiver.discard()
+        return Receiver(self, examine)
 
 
 class Receiver:
@@ -218,6 +203,14 @@ class Receiver:
         self._file: io.FileIO | None = None
         self._path: Path | None = None
         self._begun = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.discard()
 
     async def begin(self, content_length: int | None, digests: Collection[str] = ()) -> None:
         """Make room for a body, waiting for memory if need be. Raises TooLarge or SpoolFull."""
@@ -291,8 +284,8 @@ class Receiver:
         self._spool.disk.promised -= self._promised
         self._held = self._promised = 0
         file, path, self._file, self._path = self._file, self._path, None, None
-        with anyio.CancelScope(shield=True):
-            if file is not None and path is not None:
+        if file is not None and path is not None:
+            with anyio.CancelScope(shield=True):
                 await run_sync(_remove, file, path)
 
     @property

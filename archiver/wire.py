@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -181,11 +181,9 @@ class _Exchange:
         self._asking = asking
         self._accept = accept
         self._take: Take | None = None
-        self._status = 0
-        self._headers: dict[str, str] = {}
+        self._lines: list[bytes] = []
+        """Of the head, as they came, perhaps after those of interim answers (100 Continue) and before trailers."""
         self._enough = False
-        self._ended = False
-        """True once the empty line after the headers has come."""
         self._raised: BaseException | None = None
         self._look_at = 0.0
         self._until = 0.0
@@ -212,8 +210,6 @@ class _Exchange:
                 raise WireFailed(self._trouble(handle, int(error.args[0]))) from None
         finally:
             handle.unsetopt(pycurl.XFERINFOFUNCTION)
-        if not self._ended:
-            raise WireFailed(Trouble.CUT)  # libcurl takes a head that breaks off for one without a body
         if self.head is None:
             self._head_is_complete()
 
@@ -235,7 +231,7 @@ class _Exchange:
         handle.setopt(pycurl.HTTPHEADER, lines)
         handle.setopt(pycurl.CONNECT_TO, [f"::{_bracketed(asking.address)}:"] if asking.address else [])
         handle.setopt(pycurl.PROXY, asking.proxy)
-        handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
         handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
 
@@ -247,24 +243,14 @@ class _Exchange:
             return Trouble.BROKE  # the server speaks none, not the URL
         return _TROUBLES.get(code, Trouble.BROKE)
 
-    def _on_header(self, line: bytes) -> None:
-        if line.startswith(b"HTTP/"):  # an interim answer (100 Continue) may have come before
-            self._status = int(line.split(None, 2)[1])
-            self._headers = {}
-            return
-        if not line.strip():
-            self._ended = self._status >= 200
-            return
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon and self.head is None:
-            name, value = name.strip().lower(), value.strip()
-            before = self._headers.get(name)
-            self._headers[name] = value if before is None else f"{before}, {value}"
-
     def _head_is_complete(self) -> Head:
-        self.head = Head(self._status, self._headers)
-        self._until = time.monotonic() + self._asking.seconds(self.head)
-        return self.head
+        """Read it once. Raises WireFailed where it broke off, which libcurl takes for an answer without a body."""
+        head = _last_head(self._lines)
+        if head is None:
+            raise WireFailed(Trouble.CUT)
+        self.head = head
+        self._until = time.monotonic() + self._asking.seconds(head)
+        return head
 
     def _on_body(self, chunk: bytes) -> int | None:
         try:
@@ -316,6 +302,22 @@ def proxy_for(url: str, *, or_else: str = "") -> str:
     parts = urlsplit(url)
     proxies = getproxies()
     return "" if proxy_bypass(str(parts.hostname)) else proxies.get(parts.scheme) or proxies.get(or_else, "")
+
+
+def _last_head(lines: Sequence[bytes]) -> Head | None:
+    """The head of the final answer; None if it is not whole."""
+    status, headers = 0, dict[str, str]()
+    for line in lines:
+        if line.startswith(b"HTTP/"):
+            status, headers = int(line.split(None, 2)[1]), {}
+        elif line.strip():
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                name, value = name.strip().lower(), value.strip()
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        elif status >= 200:
+            return Head(status, headers)
+    return None
 
 
 _NOTHING = Asking("GET", "", {})

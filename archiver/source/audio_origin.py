@@ -38,7 +38,7 @@ ERROR_BODY_LIMIT = 16 * 2**10
 EXPIRED = re.compile(rb"Request has expired|<Code>ExpiredToken</Code>|<Code>RequestExpired</Code>")
 """How S3 says that a link is too old: AccessDenied with this message; the codes are for temporary credentials."""
 HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "recording-archiver"}
-SENT_AS_IT_IS = "".join(map(chr, range(0x80))).replace(" ", "")
+NOT_SENT_AS_IT_IS = re.compile(r"[ \x80-\U0010ffff]+")
 TROUBLES = {
     Trouble.UNREACHABLE: "the audio's host cannot be reached",
     Trouble.CONNECT_TIMEOUT: "the audio's host cannot be reached in time",
@@ -79,8 +79,10 @@ class AudioOrigin:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         trouble = Trouble.UNREACHABLE
         try:
-            with anyio.fail_after(CONNECT_SECONDS):
-                addresses = await self._pins.addresses(str(parts.hostname), port)
+            addresses = self._pins.known(str(parts.hostname), port)
+            if not addresses:
+                with anyio.fail_after(CONNECT_SECONDS):
+                    addresses = await self._pins.addresses(str(parts.hostname), port)
         except AddressRefused as refused:
             return LinkRefused(str(refused), permanent=True)
         except TimeoutError:
@@ -142,7 +144,7 @@ def _seconds_for(head: Head | None) -> float:
 
 def sendable(url: str) -> str:
     """The URL with what may not stand in a request line escaped; control characters are left for libcurl to refuse."""
-    return quote(url, safe=SENT_AS_IT_IS)
+    return NOT_SENT_AS_IT_IS.sub(lambda found: quote(found[0]), url)
 
 
 class _Body:

@@ -14,6 +14,7 @@ in the certificate check and in ``Host``::
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
@@ -44,14 +45,18 @@ class Pins:
         self._resolve = resolve
         self._known: dict[tuple[str, int], tuple[float, Sequence[str]]] = {}
 
+    def known(self, host: str, port: int) -> Sequence[str]:
+        """What ``addresses`` would give without asking; nothing where it would have to ask."""
+        until, found = self._known.get((host, port), (0.0, ()))
+        return found if time.monotonic() < until else ()
+
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         """Where to connect to, best first.
 
         AddressRefused if any of the answers is not allowed: a name that leads to both sides is not to be trusted.
         OSError where the name cannot be resolved.
         """
-        until, found = self._known.get((host, port), (0.0, ()))
-        if anyio.current_time() < until:
+        if found := self.known(host, port):
             return found
         found = await self._resolve(host, port)
         if not found:
@@ -61,5 +66,5 @@ class Pins:
                 raise AddressRefused(f"{host} {reason}; source.audio_networks may allow it")
         if len(self._known) >= MOST_NAMES:
             self._known.clear()
-        self._known[host, port] = (anyio.current_time() + KNOWN_SECONDS, found)
+        self._known[host, port] = (time.monotonic() + KNOWN_SECONDS, found)
         return found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 MAX_KEY_BYTES = 1024  # S3: "The object key name is a sequence of Unicode characters … of up to 1,024 bytes"
 MAX_PART_BYTES = 255  # NAME_MAX of the usual file systems
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def checked_key(key: str, prefix: str = "") -> str:
@@ -15,7 +18,7 @@ def checked_key(key: str, prefix: str = "") -> str:
     parts = key.split("/")
     if any(not part or part.startswith(".") or len(part.encode()) > MAX_PART_BYTES for part in parts):
         raise ValueError(f"not an object key: {key[:200]!r}")
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in key):
+    if CONTROL.search(key):
         raise ValueError(f"control character in object key: {key[:200]!r}")
     if len((prefix + key).encode()) > MAX_KEY_BYTES:
         raise ValueError(f"object key longer than {MAX_KEY_BYTES} bytes: {key[:200]!r}")
