@@ -77,7 +77,7 @@ def probe(data: Octets, notes: Notes, *, full: bool) -> Shape:
     tally = _go(data, (music, tagged.end), stream, notes, watchers)
     _hold_against(header, tally, first, len(data), notes)
     _describe(header, tally, stream, notes)
-    return _shape(tally, stream, header, music)
+    return _shape(tally, stream, header, first)
 
 
 def _go(
@@ -186,7 +186,7 @@ def _describe(header: EncoderHeader | None, tally: _Tally, stream: Stream, notes
     notes.details["stream"] = details
 
 
-def _shape(tally: _Tally, stream: Stream, header: EncoderHeader | None, music: int) -> Shape:
+def _shape(tally: _Tally, stream: Stream, header: EncoderHeader | None, first: int) -> Shape:
     if not tally.frames:
         return Shape(0.0, 0, stream.sample_rate, stream.channels)
     gapless = (header.delay + header.padding) / stream.sample_rate if header else 0.0
@@ -196,5 +196,5 @@ def _shape(tally: _Tally, stream: Stream, header: EncoderHeader | None, music: i
         sample_rate=stream.sample_rate,
         channels=stream.channels,
         bitrate=round(tally.size * 8 / tally.seconds),
-        audio=(music, tally.end),
+        audio=(first, tally.end),  # an encoder's header is a frame, made of the audio: without tags this is all of it
     )

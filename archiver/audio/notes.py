@@ -21,7 +21,7 @@ class Shape:
     channels: int | None = None
     bitrate: int | None = None
     audio: tuple[int, int] | None = None
-    """``[start, end)`` of the audio without tags and headers: what the audio digest covers."""
+    """``[start, end)`` of the audio without tags: what the audio digest covers."""
 
 
 @dataclass(slots=True)
