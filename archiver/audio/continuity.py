@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from fastcrc import crc16
 
-from archiver.audio.frames import Run
-from archiver.audio.mpeg import HEADER
+from archiver.audio.mpeg import HEADER, PRIVATE
 from archiver.audio.notes import Notes
 from archiver.audio.octets import values
 from archiver.audio.reservoir import side_info
+from archiver.audio.runs import Run
 
-PRIVATE = 0x01  # of the third header byte
 COPYRIGHT_ORIGINAL_EMPHASIS = 0x0F  # of the fourth
 ALL_BUT_MODE_EXTENSION = 0xCF
 CRC_INITIAL = 0xFFFF

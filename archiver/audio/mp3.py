@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from archiver.audio import tags
 from archiver.audio.continuity import Continuity
-from archiver.audio.frames import SYNCHRONISED, Gap, Run, Search, walk
+from archiver.audio.frames import SYNCHRONISED, Gap, Search, walk
 from archiver.audio.lame import VBRI_OFFSET, EncoderHeader, header_in
 from archiver.audio.mpeg import HEADER, Stream, is_free_format, stream_at
 from archiver.audio.notes import Notes, Shape
 from archiver.audio.octets import Octets, crc16_arc
 from archiver.audio.repetition import Repetition
+from archiver.audio.runs import Run
 
 HEADER_NAMES = (b"Info", b"Xing", b"VBRI")
 

@@ -20,6 +20,7 @@ _KBPS = {
     (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 HEADER = 4
+PADDING, PRIVATE = 0x02, 0x01  # of the third header byte
 
 
 @dataclass(frozen=True, slots=True)

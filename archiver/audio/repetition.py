@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, compress
 from operator import ne
 
-from archiver.audio.frames import Run
 from archiver.audio.mpeg import HEADER
 from archiver.audio.notes import Notes
+from archiver.audio.runs import Run
 
 KEY = 3
 """Bytes compared of the side information, and as many of the main data."""
@@ -48,8 +48,12 @@ class Repetition:
         """Note ``repeated_audio`` if a stretch of frames occurs twice."""
         if not _four_twice(self._marks):
             return
+        sixes = _sixes(self._marks)
+        if len(set(sixes)) == len(sixes):
+            return
         keys = array("Q", b"".join(map(_keys, self._runs)))
-        if not _six_twice(self._marks, keys):
+        told = list(compress(sixes, map(ne, keys, keys[1:])))  # silence apart: keys that follow themselves
+        if len(set(told)) == len(told):
             return
         start, again, length = longest_copy(keys.tolist())
         if length >= LEAST_FRAMES and len(set(keys[again : again + length])) >= FEW_DISTINCT:
@@ -96,14 +100,13 @@ def _four_twice(marks: bytearray) -> bool:
     return len(set(windows)) < len(windows)
 
 
-def _six_twice(marks: bytearray, keys: array[int]) -> bool:
-    """False if no six marks in a row occur twice, keys that follow themselves (silence) apart."""
-    count = len(marks) - LEAST_FRAMES + 1
+def _sixes(marks: bytearray) -> array[int]:
+    """Every six marks in a row, as one number."""
+    count = max(0, len(marks) - LEAST_FRAMES + 1)
     packed = bytearray(LANE * count)
     for lane in range(LEAST_FRAMES):
         packed[lane::LANE] = marks[lane : lane + count]
-    told = list(compress(array("Q", packed), map(ne, keys, keys[1:])))
-    return len(set(told)) < len(told)
+    return array("Q", packed)
 
 
 def longest_copy(keys: Sequence[int]) -> tuple[int, int, int]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from archiver.audio.frames import RUN, Run
 from archiver.audio.mpeg import Stream
+from archiver.audio.runs import RUN, Run
 
 LANE = 16
 SIGN = 1 << (LANE - 1)
@@ -43,14 +43,13 @@ def side_info(run: Run) -> SideInfo:
     begins = _begins(run)
     bits = _main_bits(run)
     used = (bits + 7 * ones) >> 3 & _in_all(0x1FFF)
-    left = begins + _payloads(run, ones) + signs - used
-    slack = left - (begins >> LANE)
-    negative = slack & signs ^ signs
-    sounding = bits + (SIGN - 1) * ones & signs
+    left = begins + _payloads(run, ones) - used
+    enough = left - (begins >> LANE) & signs
+    sounding = bits + signs - ones & signs
     return SideInfo(
-        broken=_places(negative),
-        breaks=negative.bit_count(),
-        silent=run.count - sounding.bit_count(),
+        broken=_places(enough ^ signs),
+        breaks=0 if enough == signs else run.count - enough.bit_count(),
+        silent=0 if sounding == signs else run.count - sounding.bit_count(),
         back_reference=begins & (1 << LANE) - 1,
         left=(left >> LANE * (run.count - 1)) - SIGN,
     )
@@ -90,13 +89,18 @@ def _part23_positions(stream: Stream) -> tuple[int, ...]:
 
 
 def _payloads(run: Run, ones: int) -> int:
-    """Bytes of every frame that can hold main data: none in one shorter than its own side information."""
-    overhead = run.stream.overhead
+    """Bytes of every frame that can hold main data, and ``SIGN``."""
+    low, high = _rooms(run.stream)
     if len(run.third_values) == 1:
-        return max(0, run.stream.lengths[run.third_values[0]] - overhead) * ones
-    rooms = [max(0, length - overhead) for length in run.stream.lengths]
-    low, high = bytes(room & 0xFF for room in rooms), bytes(room >> 8 for room in rooms)
+        return (high[run.third_values[0]] << 8 | low[run.third_values[0]]) * ones
     return _numbers(run.thirds.translate(low), run.thirds.translate(high))
+
+
+@lru_cache(maxsize=64)
+def _rooms(stream: Stream) -> tuple[bytes, bytes]:
+    """Low and high byte of what ``_payloads`` says, by the third header byte: a frame may be all side information."""
+    rooms = [max(0, length - stream.overhead) + SIGN for length in stream.lengths]
+    return bytes(room & 0xFF for room in rooms), bytes(room >> 8 for room in rooms)
 
 
 def _pairs(run: Run, offset: int) -> int:
@@ -122,13 +126,12 @@ def _places(negative: int) -> tuple[int, ...]:
     return tuple(places)
 
 
-@lru_cache(maxsize=8)
 def _every(count: int) -> int:
     """1 in each of ``count`` lanes."""
-    return int.from_bytes(b"\1\0" * count, "little")
+    return _in_all(1) >> LANE * (RUN - count)
 
 
 @lru_cache(maxsize=16)
 def _in_all(mask: int) -> int:
     """``mask`` in as many lanes as a run can have; a shorter number is masked by its lowest lanes."""
-    return mask * _every(RUN)
+    return int.from_bytes(mask.to_bytes(LANE // 8, "little") * RUN, "little")
