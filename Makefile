@@ -22,7 +22,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-rgw test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest bench-steps rig bench-start bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+.PHONY: help demo test test-browser test-s3 test-rgw test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest bench-steps rig bench-start bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -124,6 +124,9 @@ bench-manifest: $(STAMP) ## 1,000,000 rows: --help, status, a run with nothing t
 
 bench-steps: $(STAMP) ## CPU of the manifest per recording: listed, looked up, uploaded, sealed, seen again
 	@$(BIN)/python -m benchmarks.manifest_steps
+
+bench-growth: $(BENCH_STAMP) rig ## CPU and memory from 1,000 to 50,000 recordings in a run, and on 1,000,000 rows: about eight minutes (QUICK=1)
+	@$(BIN)/python -m benchmarks.growth $(if $(QUICK),--quick)
 
 bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 256 MiB: peak memory
 	@$(BIN)/python -m benchmarks.runs memory

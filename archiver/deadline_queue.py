@@ -16,6 +16,8 @@ from archiver.model import Recording
 
 SHARE_OF_LIFE = 0.1
 """No link should wait for more than this share of its life before its transfer starts."""
+MOST_AHEAD = 2000
+"""Recordings that may wait, whatever the pace: some 4 KB each, and many seconds of work for any installation."""
 SAMPLES = 64
 """Finished recordings over which the current pace is measured."""
 
@@ -95,7 +97,7 @@ class DeadlineQueue:
     async def room(self, life: float | None) -> None:
         """Wait until links of this ``life`` (seconds; None: unknown), listed now, will be taken early in it.
 
-        How many that is follows from the pace of the transfers; two per taker are always let in.
+        How many that is follows from the pace of the transfers, up to ``MOST_AHEAD``; two per taker are always let in.
         """
         while not self._stopped and len(self._queued) > self._ahead(life):
             await self._changed.wait()
@@ -116,7 +118,7 @@ class DeadlineQueue:
             return least
         span = self._clock.monotonic() - self._finished[0]
         pace = len(self._finished) / max(span, 0.001)
-        return max(least, pace * life * SHARE_OF_LIFE)
+        return max(least, min(MOST_AHEAD, pace * life * SHARE_OF_LIFE))
 
     def _wake(self) -> None:
         self._changed.set()

@@ -22,7 +22,7 @@ from archiver.manifest.sql import SqlManifest
 from archiver.model import AudioFacts, Completeness, Digest, Grade, Recording, StoredObject, TransferFacts, Verdict
 from archiver.rebuild import entry_of
 from archiver.rules import keys, sidecar
-from benchmarks.runs import measure
+from benchmarks.runs import summarised
 
 ARCHIVES = {"few": (10_000, 500), "many": (100_000, 500), "one_day": (200_000, 100_000)}
 """Objects, and recordings a day."""
@@ -96,16 +96,16 @@ def audit(objects: int, per_day: int) -> dict[str, Any]:
         config = home / "archiver.yaml"
         config.touch(mode=0o600)
         config.write_text(CONFIG.format(home=home))
-        done = measure(home, ["audit", "--json", "-c", str(config)])
-    if done.exit_code or done.summary["objects"] != objects:
-        raise SystemExit(f"the audit ended with exit code {done.exit_code}: {done.summary}")
+        done, summary = summarised(["audit", "--json", "-c", str(config)])
+    if done.exit_code or summary["objects"] != objects:
+        raise SystemExit(f"the audit ended with exit code {done.exit_code}: {summary}")
     figures = {
         "objects": objects,
         "recordings_per_day": per_day,
         "seconds": round(done.seconds, 1),
         "objects_per_second": round(objects / done.seconds),
         "cpu_ms_per_object": round(1000 * done.cpu_seconds / objects, 2),
-        "peak_rss_mib": round(done.peak_rss_mib, 1),
+        "peak_rss_mib": round(done.peak_mib, 1),
     }
     print(json.dumps(figures), flush=True)
     return figures

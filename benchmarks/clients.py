@@ -16,7 +16,6 @@ import io
 import json
 import queue
 import statistics
-import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,6 +27,7 @@ from urllib.parse import urlsplit
 from archiver.sandbox import World
 from archiver.store.sigv4 import SigningKeys, encoded_path, signed_headers
 from benchmarks import rig
+from benchmarks.usage import usage_of
 
 SIDECAR = b"x" * 6000
 QUERY = "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A&X-Amz-Date=20260922T000000Z&X-Amz-Signature=0"
@@ -361,15 +361,10 @@ def measured(name: str, step: str, job: Path) -> tuple[float, float, float]:
     empty = job.with_name("nothing.json")
     empty.write_text(json.dumps({**json.loads(job.read_text()), "keys": []}))
     for path in (empty, job):
-        usage = job.with_name("usage.json")
-        launch = [sys.executable, "-IS", str(Path(__file__).with_name("launch.py")), str(usage)]
-        subprocess.run(
-            [*launch, sys.executable, "-m", "benchmarks.clients", "--child", name, step, str(path)], check=True
-        )
-        used = json.loads(usage.read_text())
-        if used["exit_code"]:
-            raise RuntimeError(f"{name} failed to {step}")
-        results.append((used["seconds"], used["cpu_seconds"], used["peak_mib"]))
+        used = usage_of([sys.executable, "-m", "benchmarks.clients", "--child", name, step, str(path)])
+        if used.exit_code:
+            raise RuntimeError(f"{name} failed to {step}: {used.stderr[-800:]}")
+        results.append((used.seconds, used.cpu_seconds, used.peak_mib))
     return results[1][0] - results[0][0], results[1][1] - results[0][1], results[1][2]
 
 

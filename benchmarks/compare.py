@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -26,15 +25,7 @@ from typing import Any
 from archiver.sandbox import Sandbox, World
 from benchmarks import rig
 from benchmarks.peers import CEILING, OURS, PEERS, RIVAL, Task, environment, missing
-
-
-@dataclass(frozen=True)
-class Round:
-    """One client, once."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_mib: float
+from benchmarks.usage import Usage, usage_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Field:
         """The servers of a way: ``plain``, ``TLS`` or ``checking``."""
         return {"plain": self.servers.plain, "TLS": self.servers.tls, "checking": self.servers.checking}[way]
 
-    def measure(self, name: str, way: str) -> Round:
+    def measure(self, name: str, way: str) -> Usage:
         """One client, once; RuntimeError where it failed or the sink lacks something."""
         ends = self.ends(way)
         assert ends is not None
@@ -65,18 +56,14 @@ class Field:
             task = Task(home, ends, sandbox.base_url, span, listing, self.concurrency)
             return self._timed(name, PEERS[name][0](task), environment(task, sandbox.token), home)
 
-    def _timed(self, name: str, words: list[str], env: dict[str, str], home: Path) -> Round:
-        usage = home / "usage.json"
-        launch = [sys.executable, "-IS", str(Path(__file__).with_name("launch.py")), str(usage), *words]
-        done = subprocess.run(launch, env=env, cwd=home, capture_output=True, text=True, errors="replace", check=True)
-        used = json.loads(usage.read_text())
-        code = used.pop("exit_code")
+    def _timed(self, name: str, words: list[str], env: dict[str, str], home: Path) -> Usage:
+        used = usage_of(words, cwd=home, env=env)
         objects, whole = self.servers.held()
         expected = len(self.world.recordings())
-        if code or whole < expected or objects < expected * (1 + (name in OURS)):
-            said = (done.stdout + done.stderr)[-800:]
-            raise RuntimeError(f"{name}: exit code {code}, {whole} of {expected} arrived: {said}")
-        return Round(**used)
+        if used.exit_code or whole < expected or objects < expected * (1 + (name in OURS)):
+            said = (used.stdout + used.stderr)[-800:]
+            raise RuntimeError(f"{name}: exit code {used.exit_code}, {whole} of {expected} arrived: {said}")
+        return used
 
 
 def clients(names: Sequence[str]) -> list[str]:
@@ -90,9 +77,9 @@ def clients(names: Sequence[str]) -> list[str]:
     return found
 
 
-def rounds(field: Field, names: Sequence[str], ways: Sequence[str], count: int) -> dict[tuple[str, str], list[Round]]:
+def rounds(field: Field, names: Sequence[str], ways: Sequence[str], count: int) -> dict[tuple[str, str], list[Usage]]:
     """Interleaved: every client once, then again."""
-    found: dict[tuple[str, str], list[Round]] = {}
+    found: dict[tuple[str, str], list[Usage]] = {}
     for number in range(count):
         for way in ways:
             for name in names:
@@ -105,7 +92,7 @@ def rounds(field: Field, names: Sequence[str], ways: Sequence[str], count: int) 
     return found
 
 
-def report(found: dict[tuple[str, str], list[Round]], count: int) -> dict[str, Any]:
+def report(found: dict[tuple[str, str], list[Usage]], count: int) -> dict[str, Any]:
     """The figures: medians, the spread of recordings/s (lowest and highest), and the ratio to the rival's."""
     figures: dict[str, Any] = {}
     for (way, name), measured in found.items():

@@ -47,8 +47,8 @@ SELECT printf('00000000-0000-11f1-8000-%012x', i),
 FROM n
 """
 CLOSE = """
-INSERT INTO windows (start_at, end_at, first_listed_at, last_listed_at, last_listed_run, agreed, reason, unique_rows,
-    rows_unreadable, whole_at, closed_at)
+INSERT OR IGNORE INTO windows (start_at, end_at, first_listed_at, last_listed_at, last_listed_run, agreed, reason,
+    unique_rows, rows_unreadable, whole_at, closed_at)
 VALUES (:start, :end, :then, :then, 'run-1', 1, '', 1, 0, :then, :then)
 """
 
@@ -71,7 +71,7 @@ def installation(count: int, home: Path) -> Iterator[Path]:
 
 
 def fill(path: Path, count: int) -> None:
-    """Rows over the last days, up to a week ago."""
+    """Rows over the last days, up to a week ago, all of them closed; a day that a run has listed stays as it is."""
     then = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None) - timedelta(days=7)
     first = then - timedelta(days=DAYS)
     stamp = f"{then:%Y-%m-%d %H:%M:%S}.000000"

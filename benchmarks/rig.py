@@ -112,7 +112,10 @@ class Rig:
         time.sleep(2 * FORGETS)
 
     def fill(self, world: World) -> None:
-        """Lay the world's audio where the origin finds it."""
+        """Lay the world's audio where the origin finds it, and nothing else."""
+        shutil.rmtree(self.home / "origin")
+        (self.home / "origin").mkdir()
+        self.sizes.clear()
         for recording in world.recordings():
             path = self.home / "origin" / recording.audio_key
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from archiver.sandbox import Sandbox, World
+from benchmarks.usage import Usage, usage_of
 
 CONFIG = """\
 source:
@@ -38,39 +35,19 @@ limits:
 """
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One run of the archiver as a process."""
-
-    summary: dict[str, Any]
-    exit_code: int
-    seconds: float
-    cpu_seconds: float
-    peak_rss_mib: float
-
-
-def run(sandbox: Sandbox, home: Path, concurrency: int) -> Measured:
-    """Archive everything that the sandbox has, and measure the process that does it."""
+def run(sandbox: Sandbox, home: Path, concurrency: int) -> tuple[Usage, dict[str, Any]]:
+    """Archive everything that the sandbox has: what the process that did it has used, and its summary."""
     config = home / "archiver.yaml"
     config.touch(mode=0o600)
     config.write_text(CONFIG.format(base_url=sandbox.base_url, token=sandbox.token, home=home, concurrency=concurrency))
     days = sorted(recording.created_at.date() for recording in sandbox.world.recordings())
-    return measure(home, ["run", "--json", "-c", str(config), "--from", str(days[0]), "--to", str(days[-1])])
+    return summarised(["run", "--json", "-c", str(config), "--from", str(days[0]), "--to", str(days[-1])])
 
 
-def measure(home: Path, words: list[str]) -> Measured:
-    """A command of the archiver that ends with a summary, as a process of its own; its output goes to ``home``."""
-    started = time.monotonic()
-    with (home / "events.ndjson").open("w") as events:
-        process = subprocess.Popen(
-            [sys.executable, "-c", "from archiver.cli import main; main()", *words], stdout=events
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - started
-    summary = json.loads((home / "events.ndjson").read_text().splitlines()[-1])
-    cpu = usage.ru_utime + usage.ru_stime
-    return Measured(summary, process.returncode, seconds, cpu, usage.ru_maxrss / 1024)
+def summarised(words: list[str]) -> tuple[Usage, dict[str, Any]]:
+    """A command of the archiver that ends with a summary, as a process of its own."""
+    used = usage_of([sys.executable, "-c", "from archiver.cli import main; main()", *words])
+    return used, json.loads(used.stdout.splitlines()[-1])
 
 
 def whole(sandbox: Sandbox, home: Path) -> bool:
@@ -86,8 +63,8 @@ def memory(recordings: int) -> dict[str, Any]:
     """Peak memory on a real size mix."""
     world = World.generate(seed=1, recordings=recordings, days=3, sizes="realistic")
     with tempfile.TemporaryDirectory() as name, Sandbox(world, dialect="flat").running() as sandbox:
-        measured = run(sandbox, Path(name), concurrency=32)
-        return report("memory", measured, whole(sandbox, Path(name)))
+        used, summary = run(sandbox, Path(name), concurrency=32)
+        return report("memory", used, summary, whole(sandbox, Path(name)))
 
 
 def deadlines(recordings: int, life: int, latency: float) -> dict[str, Any]:
@@ -95,25 +72,24 @@ def deadlines(recordings: int, life: int, latency: float) -> dict[str, Any]:
     world = World.generate(seed=2, recordings=recordings, days=1)
     sandbox = Sandbox(world, dialect="flat", link_life=life, audio_latency=latency)
     with tempfile.TemporaryDirectory() as name, sandbox.running():
-        measured = run(sandbox, Path(name), concurrency=4)
+        used, summary = run(sandbox, Path(name), concurrency=4)
         refused = sum(record.status == 403 for record in sandbox.downloads())
-        return {**report("deadlines", measured, whole(sandbox, Path(name))), "links_refused": refused}
+        return {**report("deadlines", used, summary, whole(sandbox, Path(name))), "links_refused": refused}
 
 
-def report(name: str, measured: Measured, equal: bool) -> dict[str, Any]:
+def report(name: str, used: Usage, summary: dict[str, Any], equal: bool) -> dict[str, Any]:
     """What is printed."""
-    summary = measured.summary
     done = summary["archived"]
     return {
         "bench": name,
-        "exit_code": measured.exit_code,
+        "exit_code": used.exit_code,
         "archived": done,
         "equal_to_what_was_served": equal,
         "megabytes": round(summary["bytes"] / 1e6, 1),
-        "seconds": round(measured.seconds, 1),
-        "recordings_per_second": round(done / measured.seconds, 1),
-        "cpu_ms_per_recording": round(1000 * measured.cpu_seconds / max(done, 1), 2),
-        "peak_rss_mib": round(measured.peak_rss_mib, 1),
+        "seconds": round(used.seconds, 1),
+        "recordings_per_second": round(done / used.seconds, 1),
+        "cpu_ms_per_recording": round(1000 * used.cpu_seconds / max(done, 1), 2),
+        "peak_rss_mib": round(used.peak_mib, 1),
         "links_refreshed": summary["links_refreshed"],
     }
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from archiver.custody import BucketDay
-from archiver.deadline_queue import DeadlineQueue
+from archiver.deadline_queue import MOST_AHEAD, DeadlineQueue
 from archiver.intake import Intake
 from archiver.job import Job
 from archiver.manifest.interface import Entry
@@ -152,3 +152,22 @@ async def test_room_follows_the_pace_and_the_life_of_links() -> None:
     assert len(waiting) == 100
     with anyio.fail_after(60):
         await waiting.room(103.0)
+
+
+async def test_room_is_bounded_however_fast_the_transfers_and_long_the_lives() -> None:
+    """A thousand a second, links of an hour: a tenth of their life would be 360,000 recordings in memory."""
+    clock = Hands()
+    waiting = queue(clock)
+    for number in range(MOST_AHEAD + 101):
+        waiting.put(job(str(number), 3600))
+    for _ in range(100):
+        taken = await waiting.take()
+        assert taken is not None
+        clock.seconds += 0.001
+        waiting.done(taken)
+    with pytest.raises(TimeoutError):
+        with anyio.fail_after(0.02):
+            await waiting.room(3600.0)
+    assert await waiting.take() is not None
+    with anyio.fail_after(60):
+        await waiting.room(3600.0)
