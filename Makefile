@@ -22,7 +22,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-rgw test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest bench-steps rig bench-start bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest bench-steps rig bench-start bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -36,11 +36,15 @@ test: $(STAMP) ## all tests
 
 test-s3: $(STAMP) $(S3_STAMP) ## the store's contract and the stories of retention on LocalStack's S3, which enforces
 	@ARCHIVER_TEST_LOCALSTACK=$(CURDIR)/$(S3_VENV)/bin/python $(BIN)/python -m pytest -q \
-	  tests/store/test_contract.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
+	  tests/store/test_contract.py tests/store/test_signatures.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
 
 test-rgw: $(STAMP) $(RGW_STAMP) ## the same on Debian 12's radosgw (Ceph 16), where apt has it; nothing is installed
 	@ARCHIVER_TEST_RADOSGW=$(CURDIR)/$(RGW) $(BIN)/python -m pytest -q \
-	  tests/store/test_contract.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
+	  tests/store/test_contract.py tests/store/test_signatures.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
+
+test-rclone: $(BENCH_STAMP) ## the store's contract on rclone serve s3, as far as it goes: it checks every signature
+	@ARCHIVER_TEST_RCLONE=$(CURDIR)/$(BIN)/rclone $(BIN)/python -m pytest -q \
+	  tests/store/test_contract.py tests/store/test_signatures.py
 
 test-image: $(STAMP) ## the Dockerfile's own steps, in a directory: what they install runs as nobody from a read-only tree
 	@$(BIN)/python -m tests.deploy.rehearse_image

@@ -15,4 +15,4 @@ def test_a_filled_manifest_is_one_that_the_program_reads(tmp_path: Path) -> None
     with installation(1000, tmp_path) as config:
         result = CliRunner().invoke(main, ["-c", str(config), "status", "--json"])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout.splitlines()[-1])["archived"] == 1000
+    assert json.loads(result.stdout)["states"] == {"archived": 1000}

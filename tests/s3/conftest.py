@@ -15,7 +15,7 @@ from tests.s3 import servers
 from tests.stories.conftest import operator
 
 __all__ = ["operator"]
-collect_ignore_glob = [] if servers.ASKED else ["test_*.py"]
+collect_ignore_glob = [] if servers.LOCKING else ["test_*.py"]
 
 
 @dataclass

@@ -24,6 +24,17 @@ NewStore = Callable[[str], Store]
 """A store on the same bucket; the prefix tells them apart (ignored by memory, a subdirectory for directory)."""
 
 
+def needs_create_only(store: Store) -> None:
+    """Skips for a server on which a second put of a key replaces the first."""
+    if isinstance(store, S3Store):
+        servers.needs_create_only()
+
+
+def keeps_files(store: Store) -> bool:
+    """Whether each object is a file somewhere, so that no key can lie below another."""
+    return isinstance(store, DirectoryStore) or (isinstance(store, S3Store) and servers.RCLONE)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
