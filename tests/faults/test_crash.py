@@ -29,7 +29,7 @@ def test_a_death_at_every_step(
 @pytest.mark.parametrize("destination", ["directory", "s3"])
 def test_deaths_at_random_moments(destination: str, tmp_path: Path, bucket_server: BucketServer) -> None:
     sweep = Sweep()
-    with lab_for(destination, tmp_path, bucket_server, seed=202, recordings=40) as lab:
+    with lab_for(destination, tmp_path, bucket_server, seed=202, recordings=120) as lab:
         kill_at_random(lab, 10, 202, sweep)
     assert sweep.kills >= 5, "most of the runs ended before their kill: the case proves nothing"
     assert sweep.violations == []
