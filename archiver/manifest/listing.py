@@ -54,6 +54,7 @@ def note(connection: Connection, run_id: str, at: datetime, listed: Sequence[Rec
     noticed: list[Values] = []
     untrue: list[datetime] = []
     new: list[Recording] = []
+    now = moment(at)
     for recording in by_id.values():
         this = identifier(recording.id)
         row = connection.execute(_KNOWN, {"of": this}).fetchone()
@@ -62,7 +63,7 @@ def note(connection: Connection, run_id: str, at: datetime, listed: Sequence[Rec
             entries[recording.id] = _discovered(recording)
             continue
         entry, (source_row, vanished_at) = entry_of(row), row[BEHIND:]
-        seen.append({"of": this, "now": moment(at), "run": run_id, "day": recording.day.isoformat()})
+        seen.append({"of": this, "now": now, "run": run_id, "day": recording.day.isoformat()})
         observations: list[Values] = []
         if vanished_at is not None:
             observations.append(observed_row(recording.id, entry.state, Observation.RETURNED, run_id, at, None))
@@ -119,36 +120,38 @@ def _take_over(connection: Connection, entry: Entry, corrected: _Correction, at:
 def _add(connection: Connection, run_id: str, at: datetime, new: Sequence[Recording]) -> None:
     times = [recording.created_at for recording in new]
     whole = windows.listed_whole(connection, min(times), max(times))
+    now = moment(at)
     connection.executemany(
         _ADD,
-        [_columns(each, run_id, at, late=any(each.created_at in window for window in whole)) for each in new],
+        [_columns(each, run_id, now, late=any(each.created_at in window for window in whole)) for each in new],
     )
-    connection.executemany(ADD_EVENT, [_listed_event(recording, run_id, at) for recording in new])
+    connection.executemany(ADD_EVENT, [_listed_event(recording, run_id, now) for recording in new])
     windows.reopen(connection, min(times), max(times), at)
 
 
-def _columns(recording: Recording, run_id: str, at: datetime, *, late: bool) -> Values:
+def _columns(recording: Recording, run_id: str, now: str | None, *, late: bool) -> Values:
+    day = recording.day.isoformat()
     return {
         "id": identifier(recording.id),
         "created_at": moment(recording.created_at),
-        "day": recording.day.isoformat(),
+        "day": day,
         "duration": _seconds(recording),
         "state": State.DISCOVERED.value,
         "attempts": 0,
         "reason": "",
         "source_row": to_json(recording.row),
-        "first_listed_at": moment(at),
-        "last_listed_at": moment(at),
+        "first_listed_at": now,
+        "last_listed_at": now,
         "last_listed_run": run_id,
-        "listed_day": recording.day.isoformat(),
+        "listed_day": day,
         "late": late,
     }
 
 
-def _listed_event(recording: Recording, run_id: str, at: datetime) -> Values:
+def _listed_event(recording: Recording, run_id: str, now: str | None) -> Values:
     return {
         "recording_id": identifier(recording.id),
-        "at": moment(at),
+        "at": now,
         "run_id": run_id,
         "event": Event.LISTED.value,
         "from_state": None,

@@ -11,10 +11,9 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from archiver.errors import ManifestUnusable
 from archiver.manifest.database import Database
@@ -33,16 +32,14 @@ class Kind(Enum):
     ALONE = "alone"  # the bare connection, outside any transaction
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(NamedTuple):
     work: Work[Any]
     kind: Kind
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     job: _Job
     value: Any = None
     error: BaseException | None = None

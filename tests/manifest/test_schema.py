@@ -20,10 +20,11 @@ pytestmark = pytest.mark.anyio
 SCRIPTS = sorted(migrate.SCRIPTS.iterdir())
 
 
-def words_of(ddl: str, column: str) -> list[str]:
+def words_of(ddl: str, table: str, column: str) -> list[str]:
     """The words that a column may hold."""
-    found = re.search(rf"CHECK \({column} IN \(([^)]*)\)\)", ddl)
+    found = re.search(rf"CONSTRAINT ck_{table}_{column} CHECK \(([^)]*)\)", ddl)
     assert found is not None, column
+    assert len(re.findall(rf"\b{column} = ", found[1])) == found[1].count("=")
     return re.findall(r"'(\w+)'", found[1])
 
 
@@ -94,8 +95,8 @@ async def test_the_checks_know_every_word_of_the_lifecycle(url: str, ask: Ask) -
     tables = ask("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
     ddl = dict[str, str](tables)
     states = [state.value for state in State]
-    assert words_of(ddl["recordings"], "state") == states
-    assert words_of(ddl["events"], "from_state") == states
-    assert words_of(ddl["events"], "to_state") == states
-    assert words_of(ddl["events"], "event") == [word.value for word in (*Event, *Observation)]
-    assert words_of(ddl["copies"], "state") == [state.value for state in CopyState]
+    assert words_of(ddl["recordings"], "recordings", "state") == states
+    assert words_of(ddl["events"], "events", "from_state") == states
+    assert words_of(ddl["events"], "events", "to_state") == states
+    assert words_of(ddl["events"], "events", "event") == [word.value for word in (*Event, *Observation)]
+    assert words_of(ddl["copies"], "copies", "state") == [state.value for state in CopyState]

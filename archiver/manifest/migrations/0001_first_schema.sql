@@ -1,5 +1,6 @@
 -- The manifest's tables, column by column. Times are text in UTC that sorts (2026-09-17 00:00:00.000000), days ISO
--- dates, truths 0 or 1, sizes bytes; a column of JSON holds plain JSON as ASCII text.
+-- dates, truths 0 or 1, sizes bytes; a column of JSON holds plain JSON as ASCII text. Words are told apart by OR: what
+-- stands in brackets behind IN, if it is more than two words, SQLite sorts into a table anew for every row it writes.
 
 CREATE TABLE recordings (  -- one row per recording the source has named
     id TEXT NOT NULL PRIMARY KEY,  -- the source's recording id
@@ -37,9 +38,10 @@ CREATE TABLE recordings (  -- one row per recording the source has named
     late INTEGER NOT NULL,  -- whether its day had been listed whole before it was first named
     vanished_at TEXT,  -- when an agreed listing of its day did not name it; null while it is named
     doubt TEXT,  -- what the source has said since that speaks against archived audio
-    CONSTRAINT ck_recordings_state CHECK (state IN (
-        'discovered', 'stored', 'archived', 'quarantined', 'skipped', 'unavailable', 'failed', 'expired'
-    )),
+    CONSTRAINT ck_recordings_state CHECK (
+        state = 'discovered' OR state = 'stored' OR state = 'archived' OR state = 'quarantined' OR state = 'skipped'
+        OR state = 'unavailable' OR state = 'failed' OR state = 'expired'
+    ),
     CONSTRAINT ck_recordings_attempts CHECK (attempts >= 0),
     CONSTRAINT ck_recordings_retention CHECK ((retention_mode IS NULL) = (retain_until IS NULL)),
     CONSTRAINT ck_recordings_draft CHECK (draft IS NULL OR state = 'stored')
@@ -71,21 +73,25 @@ CREATE TABLE events (  -- append-only: every change of a state, written with the
     reason TEXT NOT NULL,  -- why, in words
     detail TEXT,  -- JSON: further facts; {"adopted": true}, {"restored": true}
     CONSTRAINT fk_events_recording FOREIGN KEY (recording_id) REFERENCES recordings (id),
-    CONSTRAINT ck_events_event CHECK (event IN (
-        'listed', 'excluded', 'rejected', 'source_gone', 'uploaded', 'sealed', 'gave_up', 'drifted', 'unsealed',
-        'corrupted', 'expired', 'requeued', 'changed', 'vanished', 'returned'
-    )),
-    CONSTRAINT ck_events_from_state CHECK (from_state IN (
-        'discovered', 'stored', 'archived', 'quarantined', 'skipped', 'unavailable', 'failed', 'expired'
-    )),
-    CONSTRAINT ck_events_to_state CHECK (to_state IN (
-        'discovered', 'stored', 'archived', 'quarantined', 'skipped', 'unavailable', 'failed', 'expired'
-    ))
+    CONSTRAINT ck_events_event CHECK (
+        event = 'listed' OR event = 'excluded' OR event = 'rejected' OR event = 'source_gone' OR event = 'uploaded'
+        OR event = 'sealed' OR event = 'gave_up' OR event = 'drifted' OR event = 'unsealed' OR event = 'corrupted'
+        OR event = 'expired' OR event = 'requeued' OR event = 'changed' OR event = 'vanished' OR event = 'returned'
+    ),
+    CONSTRAINT ck_events_from_state CHECK (
+        from_state = 'discovered' OR from_state = 'stored' OR from_state = 'archived' OR from_state = 'quarantined'
+        OR from_state = 'skipped' OR from_state = 'unavailable' OR from_state = 'failed' OR from_state = 'expired'
+    ),
+    CONSTRAINT ck_events_to_state CHECK (
+        to_state = 'discovered' OR to_state = 'stored' OR to_state = 'archived' OR to_state = 'quarantined'
+        OR to_state = 'skipped' OR to_state = 'unavailable' OR to_state = 'failed' OR to_state = 'expired'
+    )
 );
 
 CREATE INDEX ix_events_recording ON events (recording_id, id);
 -- what a run has noticed at the source
-CREATE INDEX ix_events_observed ON events (run_id, id) WHERE event IN ('changed', 'vanished', 'returned');
+CREATE INDEX ix_events_observed ON events (run_id, id)
+    WHERE event = 'changed' OR event = 'vanished' OR event = 'returned';
 
 CREATE TABLE attempts (  -- append-only: every failed attempt
     id INTEGER NOT NULL PRIMARY KEY,  -- order of attempts
@@ -151,7 +157,9 @@ CREATE TABLE copies (  -- one row per object that was compared with the second d
     attempts INTEGER NOT NULL,  -- failed attempts since it was last copied
     reason TEXT NOT NULL,  -- why it is not copied, in words
     noted_at TEXT NOT NULL,  -- when this was so
-    CONSTRAINT ck_copies_state CHECK (state IN ('copied', 'pending', 'conflict', 'leaving')),
+    CONSTRAINT ck_copies_state CHECK (
+        state = 'copied' OR state = 'pending' OR state = 'conflict' OR state = 'leaving'
+    ),
     CONSTRAINT ck_copies_attempts CHECK (attempts >= 0)
 );
 
