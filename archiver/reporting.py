@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +16,11 @@ class Reporter(Protocol):
 
     def progress(self, *, listed: int, settled: int, size: int) -> None:
         """Recordings listed so far that need work, of them settled, and bytes of audio moved."""
+
+
+def doubts_told_to(reporter: Reporter) -> Callable[[str, str], None]:
+    """Takes where create-only puts cannot be relied on, and why (``store.interface.Doubtful``), for an event."""
+    return lambda location, reason: reporter.event("not_create_only", destination=location, reason=reason)
 
 
 class Trace(Protocol):

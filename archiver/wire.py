@@ -113,6 +113,8 @@ class Asking:
     """Until the head of the answer is complete."""
     seconds: Callable[[Head | None], float] = lambda _: 3600.0
     """For the whole exchange; asked again when the head is known."""
+    once: bool = False
+    """On a new connection: where a kept one ends without an answer, libcurl sends the request again by itself."""
 
 
 class Wire:
@@ -231,6 +233,7 @@ class _Exchange:
         handle.setopt(pycurl.HTTPHEADER, lines)
         handle.setopt(pycurl.CONNECT_TO, [f"::{_bracketed(asking.address)}:"] if asking.address else [])
         handle.setopt(pycurl.PROXY, asking.proxy)
+        handle.setopt(pycurl.FRESH_CONNECT, asking.once)
         handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
         handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)

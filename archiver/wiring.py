@@ -33,7 +33,7 @@ from archiver.matters import read_orders
 from archiver.noting import ending_early, noted
 from archiver.periods.scratch_file import ScratchFile
 from archiver.pipeline import Pipeline
-from archiver.reporting import UNTRACED, Reporter, Trace
+from archiver.reporting import UNTRACED, Reporter, Trace, doubts_told_to
 from archiver.rules.summary import SIGNALS, Summary
 from archiver.runner import Ended, Plan, Run
 from archiver.source.voice_api import Tenant, VoiceApi
@@ -76,24 +76,28 @@ async def source_of(config: Config, clock: Clock) -> AsyncIterator[VoiceApi]:
 
 
 @asynccontextmanager
-async def store_of(config: Config) -> AsyncIterator[Store]:
-    """The bucket or directory, closed at the end."""
-    async with _store_at(config.destination, config.destination.target, config.limits.most_in_flight) as store:
+async def store_of(config: Config, reporter: Reporter | None = None) -> AsyncIterator[Store]:
+    """The bucket or directory, closed at the end. ``reporter`` is told if a bucket lets a key be put twice."""
+    async with _store_at(
+        config.destination, config.destination.target, config.limits.most_in_flight, reporter
+    ) as store:
         yield store
 
 
 @asynccontextmanager
-async def second_store_of(config: Config) -> AsyncIterator[Store]:
-    """The second destination, closed at the end; UsageInvalid where there is none."""
+async def second_store_of(config: Config, reporter: Reporter | None = None) -> AsyncIterator[Store]:
+    """The second destination, likewise; UsageInvalid where there is none."""
     target = config.second_destination.target
     if target is None:
         raise UsageInvalid("there is no second destination", "second_destination.url names one")
-    async with _store_at(config.second_destination, target, config.limits.most_in_flight) as store:
+    async with _store_at(config.second_destination, target, config.limits.most_in_flight, reporter) as store:
         yield store
 
 
 @asynccontextmanager
-async def _store_at(place: Place, target: BucketTarget | DirectoryTarget, connections: int) -> AsyncIterator[Store]:
+async def _store_at(
+    place: Place, target: BucketTarget | DirectoryTarget, connections: int, reporter: Reporter | None
+) -> AsyncIterator[Store]:
     store: Store
     if isinstance(target, BucketTarget):
         from archiver.store.s3 import S3Store
@@ -107,6 +111,7 @@ async def _store_at(place: Place, target: BucketTarget | DirectoryTarget, connec
             profile=place.profile,
             placing=Placing(place.encryption, place.storage_class, place.expected_bucket_owner),
             connections=connections,
+            doubtful=doubts_told_to(reporter) if reporter else None,
         )
     else:
         from archiver.store.directory import DirectoryStore
@@ -258,7 +263,7 @@ async def run(
         note.tells = summary.to_json
         stack.enter_context(ending_early(summary))
         reporter.event("begun", run_id=note.run_id)
-        async with store_of(config) as bare, source_of(config, clock) as source, spool_of(config) as spool:
+        async with store_of(config, reporter) as bare, source_of(config, clock) as source, spool_of(config) as spool:
             await bare.sweep()
             keeper = await keeper_of(config, bare, clock)
             store = KeepingStore(bare, keeper, manifest)
@@ -280,7 +285,7 @@ async def run(
             if config.second_destination.url is not None:
                 from archiver.copying import Copier
 
-                second = await stack.enter_async_context(second_store_of(config))
+                second = await stack.enter_async_context(second_store_of(config, reporter))
                 copies, at_once = manifest.copies, min(plan.most_in_flight, max(plan.first_in_flight, COPIES))
                 work.copier = Copier(bare, second, copies, clock, reporter, summary, spool.directory, at_once)
             await work.execute(alongside)

@@ -65,6 +65,10 @@ TALK = {
     "forgotten": (-1, "{recording_id}: the source forgot it before it was archived"),
     "would": (1, "{recording_id}: {reason}"),
     "listing_stopped": (-1, "listing stopped: {unlisted} further windows were not tried"),
+    "not_create_only": (
+        -1,
+        "{destination}: {reason}; each key is looked at before its put. Two writers at once may meet",
+    ),
     "not_told": (-1, "{receiver} was not told: {reason}"),
     "bug": (-1, "{recording_id}: unexpected {error} (a bug: please report)"),
 }

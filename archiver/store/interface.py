@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -50,6 +50,9 @@ class Conflict:
 
 
 PutOutcome = Created | AlreadyThere | Conflict
+
+Doubtful = Callable[[str, str], None]
+"""Is told the location of a store whose create-only puts cannot be relied on, and why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -33,6 +33,7 @@ from archiver.store.interface import (
     Conflict,
     Created,
     Deletion,
+    Doubtful,
     KeyHistory,
     PutOutcome,
     Version,
@@ -41,6 +42,7 @@ from archiver.store.object_key import checked_key
 from archiver.store.s3_answers import is_md5_of, limited, taken, whole_digest
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_connection import ATTEMPTS, Connection, connect
+from archiver.store.s3_create_only import doubt_of, is_amazon
 from archiver.store.s3_doctor import Doctor
 from archiver.store.s3_errors import (
     ABSENT,
@@ -55,6 +57,7 @@ from archiver.store.s3_errors import (
 from archiver.store.s3_headers import Placing, protection_in, put_headers
 from archiver.store.s3_lock_doctor import LockDoctor
 from archiver.store.s3_locks import NO_LOCK_HINT, NOT_HELD_HINT, ObjectLocks
+from archiver.store.s3_put import may_pass
 from archiver.store.s3_versions import VersionPages, folded
 
 if TYPE_CHECKING:
@@ -68,11 +71,29 @@ PAUSE = (0.1, 0.3)
 """Seconds before the second attempt, from and to; doubled each time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be put where."""
+
+    key: str
+    body: Body
+    digest: Digest
+    headers: Mapping[str, str]
+    protection: Protection | None
+
+    def is_held(self, held: StoredObject) -> bool:
+        """True if these are its bytes."""
+        return (held.size, held.digest) == (self.body.size, self.digest)
+
+
 class S3Store:
     """``s3://<bucket>/<prefix>``; credentials from the AWS default chain. The client is made at the first use.
 
     ``placing`` goes with every put; its bucket owner is held against every request. ``connections`` bounds threads
     and sockets. With ``endpoint_url`` (S3-compatibles) the bucket is addressed in the path.
+
+    With ``doubtful`` it is tried, before the first put, whether the bucket refuses a second put of a key. If not,
+    ``doubtful`` is told why, and every put looks first whether its key is free: enough for one writer at a time.
     """
 
     def __init__(
@@ -85,6 +106,7 @@ class S3Store:
         profile: str | None = None,
         placing: Placing | None = None,
         connections: int = 32,
+        doubtful: Doubtful | None = None,
     ) -> None:
         silence_sdk_logs()
         self._bucket = bucket
@@ -95,6 +117,9 @@ class S3Store:
         self._lock = threading.Lock()
         self._threads = anyio.CapacityLimiter(connections)
         self._reached = False
+        self._doubtful = doubtful
+        self._trial = anyio.Lock()
+        self._doubt: str | None = None
 
     @property
     def location(self) -> str:
@@ -112,8 +137,11 @@ class S3Store:
         if body.size > MAX_PUT_BYTES:
             raise StoreFailed(f"{key} has {body.size} bytes: more than a single put can take ({MAX_PUT_BYTES})")
         headers = put_headers(body.size, digest, mediatype, self._placing, protection)
+        wanted = Wanted(key, body, digest, headers, protection)
+        looks_first = await self._must_look_first()
         for attempt in range(ATTEMPTS):
-            outcome = await self._in_thread(f"put {key}", partial(self._put, key, body, digest, headers, protection))
+            put = partial(self._put_looking_first, attempt == ATTEMPTS - 1) if looks_first else self._put
+            outcome = await self._in_thread(f"put {key}", partial(put, wanted))
             if outcome is not None:
                 return outcome
             await anyio.sleep(random.uniform(*PAUSE) * 2**attempt)  # noqa: S311  # jitter
@@ -194,7 +222,8 @@ class S3Store:
                 "check", lambda client: Doctor(client, self._bucket, key, self._placing).checks()
             )
         except ArchiverError as error:
-            return [Check("bucket", False, error.fact, error.hint)]
+            remedy = "see that destination.endpoint_url is an S3 server, and what it takes"
+            return [Check("bucket", False, error.fact, error.hint or remedy)]
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -226,53 +255,76 @@ class S3Store:
                     raise misconfigured(error) from None
             return self._connection
 
-    def _put(
-        self,
-        key: str,
-        body: Body,
-        digest: Digest,
-        headers: Mapping[str, str],
-        protection: Protection | None,
-        client: S3Client,
-    ) -> PutOutcome | None:
+    async def _must_look_first(self) -> bool:
+        if self._doubtful is None:
+            return False
+        async with self._trial:
+            if self._doubt is None:
+                self._doubt = await self._in_thread("put a probe", self._try_twice)
+                if self._doubt:
+                    self._doubtful(self.location, self._doubt)
+        return bool(self._doubt)
+
+    def _try_twice(self, client: S3Client) -> str:
+        if is_amazon(client.meta.endpoint_url):
+            return ""
+        return doubt_of(self._connected().puts, self._prefix, self._placing)
+
+    def _put_looking_first(self, last: bool, wanted: Wanted, client: S3Client) -> PutOutcome | None:
+        """As ``_put``, of a key that is seen to be free each time: an answer may have been lost."""
+        held = self._head(wanted.key, client)
+        if held is not None:
+            return self._met(held, wanted, client)
+        try:
+            return self._put(wanted, client, once=True)
+        except (ClientError, BotoCoreError) as error:
+            if last or not may_pass(error):
+                raise
+            return None
+
+    def _put(self, wanted: Wanted, client: S3Client, *, once: bool = False) -> PutOutcome | None:
         """One put; None if another writer was busy with the key and it has to be tried again."""
+        key, body = wanted.key, wanted.body
         try:
             with body.open() as stream:
-                named = NamedBody(body, stream, key, digest)
-                put = self._connected().puts.put(self._prefix + key, named, digest.hex, headers)
+                named = NamedBody(body, stream, key, wanted.digest)
+                put = self._connected().puts.put(
+                    self._prefix + key, named, wanted.digest.hex, wanted.headers, once=once
+                )
         except ClientError as error:
             self._reached = True
             if code_of(error) in BUSY:
                 return None
-            if protection is not None and code_of(error) == "InvalidRequest":
+            if wanted.protection is not None and code_of(error) == "InvalidRequest":
                 raise DestinationUnusable(f"{self.location} takes no object under a lock", NO_LOCK_HINT) from None
             if code_of(error) not in REFUSED:
                 raise
             held = self._head(key, client)
-            if held is None:  # gone again
-                return None
-            if (held.size, held.digest) != (body.size, digest):
-                return Conflict(held)
-            if protection is not None:
-                locks = ObjectLocks(client, self._bucket, self._prefix)
-                held = replace(held, protection=locks.protect(key, held.protection, protection))
-            return AlreadyThere(held)
+            return None if held is None else self._met(held, wanted, client)  # None: gone again
         self._reached = True
-        return Created(self._proved(key, body, digest, protection, put.answer, client), put.pushed_back)
+        return Created(self._proved(wanted, put.answer, client), put.pushed_back)
 
-    def _proved(
-        self, key: str, body: Body, digest: Digest, protection: Protection | None, answer: Any, client: S3Client
-    ) -> StoredObject:
+    def _met(self, held: StoredObject, wanted: Wanted, client: S3Client) -> PutOutcome:
+        """The key is taken: the same bytes are brought under the protection, others are left alone."""
+        if not wanted.is_held(held):
+            return Conflict(held)
+        if wanted.protection is not None:
+            locks = ObjectLocks(client, self._bucket, self._prefix)
+            held = replace(held, protection=locks.protect(wanted.key, held.protection, wanted.protection))
+        return AlreadyThere(held)
+
+    def _proved(self, wanted: Wanted, answer: Any, client: S3Client) -> StoredObject:
         """What the store now holds, after comparison with what was sent. A lock is never echoed: it is read.
 
         An answer that states the SHA-256, or the MD5 as its ETag, leaves nothing to ask: no second request is made.
         """
-        echoed = whole_digest(answer) or (digest if is_md5_of(answer, body) else None)
+        key, protection = wanted.key, wanted.protection
+        echoed = whole_digest(answer) or (wanted.digest if is_md5_of(answer, wanted.body) else None)
         if echoed is None or protection is not None:
             held = self._head(key, client)
         else:
-            held = StoredObject(key, body.size, echoed, answer.get("VersionId"))
-        if held is None or (held.size, held.digest) != (body.size, digest):
+            held = StoredObject(key, wanted.body.size, echoed, answer.get("VersionId"))
+        if held is None or not wanted.is_held(held):
             raise StoreFailed(
                 f"the store answered 200 but does not hold under {key} what was sent",
                 "run `archiver doctor`; look at the object, and remove it before the next run",

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from archiver.model import Check
-from archiver.store.s3_errors import BUSY, DENIED, REFUSED, code_of, status_of
+from archiver.store.s3_errors import BUSY, DENIED, REFUSED, UNUSABLE, code_of, status_of
 from archiver.store.s3_headers import Placing, arguments
 from archiver.store.s3_lock_doctor import LockDoctor
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+OTHER = b"other bytes"
 
 
 class Doctor:
@@ -31,12 +33,19 @@ class Doctor:
         self._owner = LockDoctor(client, bucket, key, placing).owner
         self._options = arguments(placing.headers())
         self._data = secrets.token_bytes(64)
+        self._last = self._data
+        """What the probe was put as."""
 
     def checks(self) -> list[Check]:
         """All findings. What was put is removed again, if that is allowed, however the checks end."""
         self._client.head_bucket(Bucket=self._bucket)
         found = [Check("bucket", True, f"{self._bucket} answers"), *self._owner()]
-        self._put(self._key, self._data, self._data)
+        try:
+            self._put(self._key, self._data, self._data)
+        except ClientError as error:
+            if not self._placed() or status_of(error) not in (400, 501) or code_of(error) in UNUSABLE:
+                raise
+            return [*found, self._not_as_configured(code_of(error))]
         try:
             found += [self._create_only(), self._read_back(), self._checksum(), self._as_configured()]
         finally:
@@ -52,18 +61,19 @@ class Doctor:
 
     def _create_only(self) -> Check:
         try:
-            self._put(self._key, b"other bytes", b"other bytes")
+            self._put(self._key, OTHER, OTHER)
         except ClientError as error:
             if code_of(error) not in REFUSED | BUSY:
                 raise
             return Check("create-only", True, "a second put of a key is refused")
+        self._last = OTHER
         fact = "the store ignores If-None-Match: a second put replaced the first; archived audio could be overwritten"
         return Check("create-only", False, fact, "use a store that honours it, or a newer version of this one")
 
     def _read_back(self) -> Check:
         answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
         with closing(answer["Body"]) as body:
-            equal = body.read() == self._data
+            equal = body.read() == self._last
         if equal:
             return Check("read back", True, "a probe was read back equal")
         return Check("read back", False, "a probe was read back different", "do not archive into this store")
@@ -71,7 +81,7 @@ class Doctor:
     def _checksum(self) -> Check:
         """Does the store compare bodies with their checksum? If not, an echo of the checksum must not mean anything."""
         try:
-            answer = self._put(self._wrong_key, self._data, b"other bytes")
+            answer = self._put(self._wrong_key, self._data, OTHER)
         except ClientError as error:
             if status_of(error) != 400:
                 raise
@@ -84,18 +94,28 @@ class Doctor:
         return Check("checksum", False, fact, "use TLS to it, and audit with --deep; or use a store that compares")
 
     def _as_configured(self) -> Check:
-        asked = {name: self._options.get(name) for name in ("ServerSideEncryption", "SSEKMSKeyId", "StorageClass")}
         answer: Mapping[str, Any] = self._client.head_object(Bucket=self._bucket, Key=self._key)
         ignored = [
             f"{name} {wanted} (is {answer.get(name) or 'not set'})"
-            for name, wanted in asked.items()
-            if wanted and answer.get(name, "STANDARD" if name == "StorageClass" else None) != wanted
+            for name, wanted in self._placed().items()
+            if answer.get(name, "STANDARD" if name == "StorageClass" else None) != wanted
         ]
         if ignored:
             fact = "the store answered 200 and ignored " + ", ".join(ignored)
             return Check("as configured", False, fact, "correct destination.encryption, or the store")
         encrypted = answer.get("ServerSideEncryption") or "none that the store would name"
         return Check("as configured", True, f"encryption of new objects: {encrypted}")
+
+    def _placed(self) -> dict[str, str]:
+        """What the configuration asks of every object."""
+        names = ("ServerSideEncryption", "SSEKMSKeyId", "StorageClass")
+        return {name: self._options[name] for name in names if name in self._options}
+
+    def _not_as_configured(self, code: str) -> Check:
+        asked = ", ".join(f"{name} {wanted}" for name, wanted in self._placed().items())
+        fact = f"the store refuses objects with {asked} ({code})"
+        remedy = "correct destination.encryption and destination.storage_class to what the store has, or leave them out"
+        return Check("as configured", False, fact, remedy)
 
     def _remove(self) -> Check:
         try:

@@ -94,19 +94,20 @@ class Puts:
         self._root = f"{parts.scheme}://{parts.netloc}"
         self._proxy = proxy_for(self._root)
 
-    def put(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> Put:
+    def put(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], *, once: bool = False) -> Put:
         """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``.
 
-        Transient trouble is retried. Raises ClientError, BotoCoreError, and what reading the body raises.
+        Transient trouble is retried, unless it is to be sent ``once``. Raises ClientError, BotoCoreError, and what
+        reading the body raises.
         """
         body.verify()
         spare = False
         for attempt in range(1, ATTEMPTS + 1):
             from_thread.check_cancelled()
             try:
-                return Put(self._once(key, body, payload, headers), spare)
+                return Put(self._send(key, body, payload, headers, once), spare)
             except (ClientError, BotoCoreError) as error:
-                if attempt == ATTEMPTS or not _may_pass(error):
+                if once or attempt == ATTEMPTS or not may_pass(error):
                     raise
                 spare = spare or pushed_back(error)
             time.sleep(random.uniform(*PAUSE) * 2 ** (attempt - 1))  # noqa: S311 - jitter
@@ -116,7 +117,7 @@ class Puts:
         """Close connections."""
         self._wire.close()
 
-    def _once(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    def _send(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], once: bool) -> dict[str, Any]:
         body.seek(0)
         path = f"{self._prefix}{encoded_path(key)}"
         named = {name.lower(): value for name, value in headers.items()}
@@ -139,6 +140,7 @@ class Puts:
             size=length,
             proxy=self._proxy,
             head_seconds=60 + length / SLOWEST,
+            once=once,
         )
         said = bytearray()
 
@@ -190,7 +192,8 @@ def _answer(head: Head, said: bytes) -> dict[str, Any]:
     raise ClientError(create_parser("rest-xml").parse(response, NO_SHAPE), "PutObject")
 
 
-def _may_pass(error: ClientError | BotoCoreError) -> bool:
+def may_pass(error: ClientError | BotoCoreError) -> bool:
+    """True of trouble that another attempt may not meet."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         return status in TRANSIENT or error.response.get("Error", {}).get("Code") in TRANSIENT_CODES

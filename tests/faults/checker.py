@@ -226,7 +226,7 @@ def _served(recording_id: str, digest: str, truth: Truth) -> Iterable[Violation]
 
 def _versions(bucket: Bucket, before: Mapping[str, str]) -> Iterable[Violation]:
     for key, versions in bucket.versions.items():
-        if len(versions) != 1:
+        if len(versions) != 1 and not key.startswith("doctor/"):  # probes are there to be put twice
             yield Violation("I3", f"{key} has {len(versions)} versions")
     now = bucket.digests()
     for key, digest in before.items():

@@ -90,15 +90,23 @@ class FaultyBucketServer(BucketServer):
 
     faults: list[StoreFault] = field(default_factory=list)
     fired: int = 0
+    takes_second_puts: bool = False
+    """As a server does that knows nothing of If-None-Match."""
     _seen: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def misbehaves(self, *faults: StoreFault) -> None:
         with self._lock:
             self.faults, self.fired, self._seen = list(faults), 0, {}
+            self.takes_second_puts = False
 
     def _remembering(self) -> App:
-        app = super()._remembering()
+        remembering = super()._remembering()
+
+        def app(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+            if self.takes_second_puts:
+                environ.pop("HTTP_IF_NONE_MATCH", None)
+            return remembering(environ, start)
 
         def misbehaving(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
             fault = self._turn(environ) if environ["REQUEST_METHOD"] == "PUT" else None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.sandbox import World
+from archiver.sandbox import SandboxRecording, World
 from tests.faults import checker
 from tests.faults.checker import Books
 from tests.faults.lab import Lab, directory_lab, s3_lab, small_world
@@ -27,6 +27,7 @@ from tests.faults.store_faults import (
     at_random,
     faulty_server,
 )
+from tests.stories.conftest import put_behind_the_back
 
 RANDOM = 6
 """Random mixes of passing faults."""
@@ -125,6 +126,72 @@ def test_a_store_that_garbles_is_found_out(server: FaultyBucketServer, tmp_path:
         assert result.exit_code == 5, result.stderr
         assert result.summary["archived"] == 3
         assert lab.look() == []
+
+
+@pytest.mark.parametrize("fault", [LostAnswer(), LostAnswer(".vcon.json", times=2), Refuses(times=2), None], ids=str)
+def test_a_store_that_takes_second_puts(
+    fault: StoreFault | None, server: FaultyBucketServer, tmp_path: Path, aws: None
+) -> None:
+    """It is noticed before anything is put, said once, and made up for: each key is looked at before its put."""
+    with lab_before(server, tmp_path) as lab:
+        victim, orphan = lab.operator.sandbox.world.recordings()[:2]
+        put_behind_the_back(lab.operator.destination, audio_key(victim), b"somebody else's")
+        whole = lab.operator.sandbox.world.audio_bytes(orphan.id)
+        put_behind_the_back(lab.operator.destination, audio_key(orphan), whole)
+        server.misbehaves(*([fault] if fault else []))
+        server.takes_second_puts = True
+        result = lab.operator.runs()
+        assert server.fired == (fault.times if fault else 0)
+        assert result.exit_code == 5, result.stderr
+        assert (result.summary["conflicts"], result.summary["archived"]) == (1, 3)
+        (told,) = result.of("not_create_only")
+        assert told["destination"] == lab.operator.destination.section["url"]
+        assert "ignores If-None-Match" in told["reason"]
+        assert "Two writers at once" in result.stderr
+        assert lab.look() == [], "one version of everything"
+        assert lab.bucket().objects[audio_key(victim)] == b"somebody else's"
+
+
+def test_a_store_that_keeps_its_word_is_asked_once(server: FaultyBucketServer, tmp_path: Path, aws: None) -> None:
+    with lab_before(server, tmp_path) as lab:
+        for days in range(2):
+            lab.operator.sandbox.world.insert(*World.generate(seed=224 + days, recordings=2, days=1).recordings())
+            server.requests.clear()
+            result = lab.operator.runs(calls={"archive": False})
+            assert result.exit_code == 0, result.stderr
+            assert result.of("not_create_only") == []
+            probes = [path for path in server.puts() if "/doctor/" in path]
+            assert len(probes) == (1 if days else 2), "the first run has to leave something to be refused"
+            assert probes[0] == server.puts()[0]
+        assert lab.look() == []
+        assert len(lab.bucket().versions["doctor/create-only"]) == 1
+
+
+def failed(lab: Lab, **destination: str) -> dict[str, str]:
+    """Remedies by finding, of the doctor's findings that are none to be content with."""
+    result = lab.operator.types("doctor", "--json", destination=destination)
+    assert result.exit_code == 10
+    return {each["name"]: each["remedy"] for each in result.of("check") if not each["passed"]}
+
+
+def test_the_doctor_has_one_finding_for_one_fault(server: FaultyBucketServer, tmp_path: Path, aws: None) -> None:
+    with lab_before(server, tmp_path) as lab:
+        server.takes_second_puts = True
+        assert failed(lab).keys() == {"create-only"}
+
+
+def test_the_doctor_says_what_to_correct(server: FaultyBucketServer, tmp_path: Path, aws: None) -> None:
+    refuses = Refuses("", times=99, status="400 Bad Request", code="InvalidArgument")
+    with lab_before(server, tmp_path, refuses) as lab:
+        found = failed(lab, storage_class="STANDARD_IA")
+        assert found.keys() == {"as configured"}
+        assert "destination.storage_class" in found["as configured"]
+        assert failed(lab).keys() == {"bucket"}
+        assert failed(lab)["bucket"]
+
+
+def audio_key(recording: SandboxRecording) -> str:
+    return f"recordings/dt={recording.created_at.date()}/{recording.id}.mp3"
 
 
 def test_random_mixes(server: FaultyBucketServer, tmp_path: Path, aws: None) -> None:

@@ -26,6 +26,7 @@ from archiver.model import Check, Protection, Retention, RetentionMode, StoredOb
 from archiver.store.body import Document
 from archiver.store.interface import AlreadyThere, Conflict, Created
 from archiver.store.s3 import MAX_PUT_BYTES, S3Store
+from archiver.store.s3_create_only import is_amazon
 from archiver.store.s3_headers import Placing
 
 from .bodies import LyingBody, digest_of
@@ -586,7 +587,7 @@ async def test_the_doctor_names_a_store_that_overwrites(store: S3Store, server: 
     checks = list(await store.check())
     found = by_name(checks)
     assert not found["create-only"]
-    assert not found["read back"]
+    assert found["read back"], "which says nothing new"
     assert found["deletion"]
     assert "as it should be" in next(check.fact for check in checks if check.name == "deletion")
     assert all(check.remedy for check in checks if not check.passed)
@@ -652,3 +653,46 @@ async def test_every_request_names_the_expected_owner(server: Server) -> None:
     assert await store.read(KEY, 10) is None
     assert {headers.get("x-amz-expected-bucket-owner") for _, _, headers, _ in server.requests} == {"1" * 12}
     await store.aclose()
+
+
+async def test_a_bucket_that_is_not_known_to_refuse_second_puts_is_tried_once(server: Server) -> None:
+    told: list[tuple[str, str]] = []
+    store = S3Store("b", "p", region="eu-west-1", endpoint_url=server.url, doubtful=lambda *doubt: told.append(doubt))
+    server.says("PUT", REFUSED, ECHO)
+    for _ in range(2):
+        assert isinstance(await store.put_new(KEY, BODY, DIGEST, "audio/mpeg"), Created)
+    await store.aclose()
+    paths = [path for _, path, _, _ in server.requests]
+    assert paths == ["/b/p/doctor/create-only", *[f"/b/p/{KEY.replace('=', '%3D')}"] * 2]
+    assert server.requests[0][2]["if-none-match"] == "*"
+    assert told == []
+
+
+@pytest.mark.parametrize("answers", [(ECHO, ECHO), (refusal(403, "AccessDenied"),)], ids=["taken", "denied"])
+async def test_where_it_cannot_be_relied_on_every_key_is_looked_at(answers: tuple[Answer, ...], server: Server) -> None:
+    told: list[tuple[str, str]] = []
+    store = S3Store("b", "p", region="eu-west-1", endpoint_url=server.url, doubtful=lambda *doubt: told.append(doubt))
+    server.says("PUT", *answers, Answer(0), ECHO)
+    server.says("HEAD", Answer(404), Answer(404), head(b"other", named=checksum(b"other")))
+    assert isinstance(await store.put_new(KEY, BODY, DIGEST, "audio/mpeg"), Created), "its first answer was lost"
+    assert isinstance(await store.put_new(KEY, BODY, DIGEST, "audio/mpeg"), Conflict)
+    await store.aclose()
+    assert server.methods == ["PUT"] * len(answers) + ["HEAD", "PUT", "HEAD", "PUT", "HEAD"]
+    [(location, reason)] = told
+    assert location == "s3://b/p"
+    assert reason
+
+
+@pytest.mark.parametrize(
+    ("url", "believed"),
+    [
+        ("https://s3.eu-west-1.amazonaws.com", True),
+        ("https://s3.cn-north-1.amazonaws.com.cn", True),
+        ("https://s3.dualstack.eu-west-1.api.aws", True),
+        ("https://minio.example", False),
+        ("https://amazonaws.com.example", False),
+        ("http://127.0.0.1:9000", False),
+    ],
+)
+def test_amazon_is_believed(url: str, believed: bool) -> None:
+    assert is_amazon(url) is believed

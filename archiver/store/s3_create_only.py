@@ -1,0 +1,48 @@
+"""Does a bucket refuse a second put of a key? Tried before a run puts anything, because some servers ignore the header.
+
+AWS is believed. Anywhere else a probe is put create-only under one fixed key: it is refused because an earlier run has
+left the probe there, or at the second time. So the usual cost is one request a run, and one small object a bucket.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from archiver.store.body import Document
+from archiver.store.s3_body import NamedBody
+from archiver.store.s3_errors import BUSY, DENIED, REFUSED, code_of
+from archiver.store.s3_headers import Placing, put_headers
+
+if TYPE_CHECKING:
+    from archiver.store.s3_put import Puts
+
+PROBE_KEY = "doctor/create-only"
+PROBE = Document(b"Put create-only by the archiver, to see that a second put of this key is refused.\n")
+AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
+def is_amazon(url: str) -> bool:
+    """True of an endpoint of AWS itself."""
+    return (urlsplit(url).hostname or "").endswith(AMAZON)
+
+
+def doubt_of(puts: Puts, root: str, placing: Placing) -> str:
+    """Why create-only puts below ``root`` cannot be relied on, in words; nothing where they can. Blocking.
+
+    Raises what a put raises, but for the want of a right to put the probe.
+    """
+    headers = put_headers(PROBE.size, PROBE.digest, "text/plain", placing)
+    for _ in range(2):
+        try:
+            with PROBE.open() as stream:
+                puts.put(root + PROBE_KEY, NamedBody(PROBE, stream, PROBE_KEY, PROBE.digest), PROBE.digest.hex, headers)
+        except ClientError as error:
+            if code_of(error) in REFUSED | BUSY:
+                return ""
+            if code_of(error) in DENIED:
+                return f"whether it refuses a second put of a key cannot be tried: {PROBE_KEY} may not be put"
+            raise
+    return "it ignores If-None-Match: a second put of a key is taken"
