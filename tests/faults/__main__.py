@@ -7,21 +7,17 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from archiver.sandbox import World
 from tests.audio.fuzz import fuzz as fuzz_audio
 from tests.faults import crash, syscalls
 from tests.faults.documents import fuzz_documents
-from tests.faults.lab import AWS
-from tests.faults.schedules import endure, station
+from tests.faults.soak import endured
 from tests.stories.bucket_server import BucketServer
 
 Told = Mapping[str, Any]
@@ -69,22 +65,14 @@ def failing_calls(asked: argparse.Namespace, home: Path) -> dict[str, Any]:
 
 
 def soak(asked: argparse.Namespace, home: Path) -> Told:
-    """Schedules of a bad network: nine of ten to a directory, one to a bucket."""
-    told: dict[str, Any] = {"schedules": 0, "connections_met": 0, "exit_codes": Counter(), "violations": []}
-    os.environ.update(AWS)
-    with BucketServer() as server:
-        for number, behind in ((asked.schedules * 9 // 10, None), (asked.schedules // 10, server)):
-            folder = home / ("bucket" if behind else "directory")
-            folder.mkdir()
-            with station(folder, World.generate(seed=asked.seed, recordings=3, days=1), behind) as place:
-                try:
-                    endure(place, number, asked.seed)
-                except AssertionError as violated:
-                    told["violations"].append(str(violated)[:2000])
-            told["schedules"] += place.schedules
-            told["connections_met"] += place.connections_met
-            told["exit_codes"].update(place.codes)
-    return told
+    """Schedules of a bad network, nine of ten to a directory, one to a bucket."""
+    told = endured(asked.schedules, asked.seed, home)
+    return {
+        "schedules": told.schedules,
+        "connections_met": told.connections_met,
+        "exit_codes": told.codes,
+        "violations": told.violations,
+    }
 
 
 def fuzz(asked: argparse.Namespace, _: Path) -> Told:

@@ -12,21 +12,25 @@ from tests.faults.proxy import Latency, LimitData, Reset, Timeout
 from tests.faults.schedules import Weather, endure, station
 from tests.stories.bucket_server import BucketServer
 
-DIRECTORY, BUCKET = 150, 20
-"""Schedules here; `make soak` makes thousands."""
+DIRECTORY, BUCKET, PORTION = 450, 50, 50
+"""Schedules here, and at a time; `make soak` makes thousands."""
 
 
-def test_schedules_to_a_directory(tmp_path: Path) -> None:
-    with station(tmp_path, World.generate(seed=211, recordings=3, days=1)) as place:
-        endure(place, DIRECTORY)
-        assert place.connections_met > DIRECTORY, "hardly a toxic fired: the schedules prove nothing"
+@pytest.mark.parametrize("first", range(0, DIRECTORY, PORTION))
+def test_schedules_to_a_directory(first: int, tmp_path: Path) -> None:
+    with station(tmp_path, World.generate(seed=211 + first, recordings=3, days=1)) as place:
+        endure(place, PORTION, first)
+        assert place.schedules >= PORTION
+        assert place.connections_met > PORTION, "hardly a toxic fired: the schedules prove nothing"
         assert place.codes.keys() > {0}, "nothing was ever left open: the schedules are too mild"
 
 
-def test_schedules_to_a_bucket(tmp_path: Path, bucket_server: BucketServer, aws: None) -> None:
-    with station(tmp_path, World.generate(seed=212, recordings=3, days=1), bucket_server) as place:
-        endure(place, BUCKET)
-        assert place.connections_met > BUCKET
+@pytest.mark.parametrize("first", range(0, BUCKET, PORTION // 2))
+def test_schedules_to_a_bucket(first: int, tmp_path: Path, bucket_server: BucketServer, aws: None) -> None:
+    with station(tmp_path, World.generate(seed=212 + first, recordings=3, days=1), bucket_server) as place:
+        endure(place, PORTION // 2, first)
+        assert place.schedules >= PORTION // 2
+        assert place.connections_met > PORTION // 2
 
 
 @pytest.mark.parametrize(
