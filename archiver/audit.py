@@ -366,7 +366,8 @@ class Audit:
 
     async def _left(self) -> AsyncIterator[tuple[str, str]]:
         async for stored in self.store.list(PROBES):
-            yield stored.key, "a probe that archiver doctor could not remove: it may be removed"
+            if stored.key != keys.CREATE_ONLY_PROBE:
+                yield stored.key, "a probe that archiver doctor could not remove: it may be removed"
         for name in await self.store.leftovers():
             yield name, "scratch of a process that is dead: the next run that puts something removes it"
 

@@ -24,6 +24,8 @@ CALL_COPIES = "calls-parquet"
 SNAPSHOTS = "manifest"
 """Copies of the manifest: no part of the archive, and under no retention."""
 PROBES = "doctor"
+CREATE_ONLY_PROBE = f"{PROBES}/create-only"
+"""Stays, to be refused a second time by whoever asks; every other probe is removed, where that is allowed."""
 NOT_COPIED = frozenset({SNAPSHOTS, PROBES})
 """What is no part of the archive: it stays where it is."""
 _SNAPSHOT = re.compile(rf"{SNAPSHOTS}/snapshot-([0-9]{{8}})\.(?:db\.gz|json)")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from archiver.rules.keys import CREATE_ONLY_PROBE
 from archiver.store.body import Document
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_errors import BUSY, DENIED, REFUSED, code_of
@@ -19,7 +20,6 @@ from archiver.store.s3_headers import Placing, put_headers
 if TYPE_CHECKING:
     from archiver.store.s3_put import Puts
 
-PROBE_KEY = "doctor/create-only"
 PROBE = Document(b"Put create-only by the archiver, to see that a second put of this key is refused.\n")
 AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
@@ -38,11 +38,12 @@ def doubt_of(puts: Puts, root: str, placing: Placing) -> str:
     for _ in range(2):
         try:
             with PROBE.open() as stream:
-                puts.put(root + PROBE_KEY, NamedBody(PROBE, stream, PROBE_KEY, PROBE.digest), PROBE.digest.hex, headers)
+                body = NamedBody(PROBE, stream, CREATE_ONLY_PROBE, PROBE.digest)
+                puts.put(root + CREATE_ONLY_PROBE, body, PROBE.digest.hex, headers)
         except ClientError as error:
             if code_of(error) in REFUSED | BUSY:
                 return ""
             if code_of(error) in DENIED:
-                return f"whether it refuses a second put of a key cannot be tried: {PROBE_KEY} may not be put"
+                return f"whether it refuses a second put of a key cannot be tried: {CREATE_ONLY_PROBE} may not be put"
             raise
     return "it ignores If-None-Match: a second put of a key is taken"

@@ -38,6 +38,8 @@ class LockingBucket:
     def objects(self) -> dict[str, bytes]:
         found = {}
         for version in self.versions():
+            if version["Key"].startswith("voice/doctor/"):
+                continue
             assert version["IsLatest"], f"{version['Key']} was written twice"
             body = self.client.get_object(Bucket=self.name, Key=version["Key"])["Body"].read()
             found[version["Key"].removeprefix("voice/")] = body

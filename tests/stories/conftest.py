@@ -53,13 +53,14 @@ class Bucket:
         return {"url": f"s3://{self.name}/voice", "endpoint_url": self.server.url, "region": "us-east-1"}
 
     def objects(self) -> dict[str, bytes]:
+        """Of the archive: a probe is no part of it."""
         found = {}
         for page in self.client.get_paginator("list_object_versions").paginate(Bucket=self.name):
             for version in page.get("Versions", ()):
                 assert version["IsLatest"], f"{version['Key']} was written twice"
                 body = self.client.get_object(Bucket=self.name, Key=version["Key"])["Body"].read()
                 found[version["Key"].removeprefix("voice/")] = body
-        return found
+        return {key: data for key, data in found.items() if not key.startswith("doctor/")}
 
     def puts(self) -> int:
         return len([path for path in self.server.puts() if f"/{self.name}/" in path])
