@@ -57,13 +57,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, bucket: LockingBucket) -> set[tuple[s
 
     put = Puts.put
 
-<<<<<<< HEAD
-    def putting(self: Puts, key: str, body: NamedBody, payload: str, headers: Mapping[str, str]) -> Put:
-=======
-    def putting(
-        self: Puts, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], **once: bool
-    ) -> dict[str, Any]:
->>>>>>> e1f1c7c (Try before the first put of a run whether a bucket refuses a second put of a key, and look at each key first where it does not; one finding of the doctor for one fault, each with its remedy)
+    def putting(self: Puts, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], **once: bool) -> Put:
         params = {**arguments(headers), "Key": key}
         found.update((action, f"arn:aws:s3:::{bucket.name}/{key}") for action in ACTIONS["PutObject"](params))
         return put(self, key, body, payload, headers, **once)
