@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+_PLAIN = (str, int, bool)
+
 
 def json_line(fields: Mapping[str, Any]) -> str:
     """A compact JSON object in ASCII, so that no terminal, locale or line splitter can break it."""
@@ -17,6 +19,8 @@ def json_line(fields: Mapping[str, Any]) -> str:
 
 def as_json(value: Any) -> Any:
     """``value`` in JSON's types: datetimes in UTC with offset, spans in seconds, NaN as null, the rest as its text."""
+    if value is None or type(value) in _PLAIN:  # nearly all, and several in every event
+        return value
     if isinstance(value, Mapping):
         return {str(key): as_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

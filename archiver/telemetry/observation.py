@@ -56,7 +56,7 @@ class Observation:
     def trace(self) -> Trace:
         """Whoever wants to hear of steps."""
         traces = [trace for trace in (self.tracing, self.profile) if trace is not None]
-        return AllOfThem(traces) if traces else UNTRACED
+        return AllOfThem(traces) if len(traces) > 1 else next(iter(traces), UNTRACED)
 
     async def over(self, run: Callable[[], Awaitable[Ended]]) -> Ended:
         """Do the run, told from begin to end, however it ends."""
