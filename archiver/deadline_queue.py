@@ -42,7 +42,10 @@ class DeadlineQueue:
         self._outstanding: set[str] = set()
         self._no_more = False
         self._stopped = False
-        self._changed = anyio.Event()
+        self._idle: list[anyio.Event] = []
+        """Takers that wait."""
+        self._held_up: list[tuple[float | None, anyio.Event]] = []
+        """Listers that wait, each with the life of its links."""
         self._finished: deque[float] = deque(maxlen=SAMPLES)
 
     def __len__(self) -> int:
@@ -64,7 +67,7 @@ class DeadlineQueue:
         place = _Place(job.order, next(self._numbers), job)
         self._queued[job.entry.recording_id] = place
         heapq.heappush(self._heap, place)
-        self._wake()
+        self._call_takers()
 
     def renew(self, recording: Recording) -> bool:
         """Give a queued recording its newly listed link; False if it is not queued, or there is none to its audio."""
@@ -78,7 +81,9 @@ class DeadlineQueue:
         """Nothing more will be done for this job in this run."""
         self._outstanding.discard(job.entry.recording_id)
         self._finished.append(self._clock.monotonic())
-        self._wake()
+        self._let_listers_in()
+        if self._no_more and not self._outstanding:
+            self._call_takers()
 
     async def take(self) -> Job | None:
         """The job with the earliest deadline, waiting for one; None when there will be none, or after ``stop``."""
@@ -87,11 +92,16 @@ class DeadlineQueue:
                 place = heapq.heappop(self._heap)
                 if self._queued.get(place.job.entry.recording_id) is place:
                     del self._queued[place.job.entry.recording_id]
-                    self._wake()
+                    self._let_listers_in()
                     return place.job
             if self._no_more and not self._outstanding:
                 return None
-            await self._changed.wait()
+            called = anyio.Event()
+            self._idle.append(called)
+            try:
+                await called.wait()
+            finally:
+                self._idle.remove(called)
         return None
 
     async def room(self, life: float | None) -> None:
@@ -99,18 +109,24 @@ class DeadlineQueue:
 
         How many that is follows from the pace of the transfers, up to ``MOST_AHEAD``; two per taker are always let in.
         """
-        while not self._stopped and len(self._queued) > self._ahead(life):
-            await self._changed.wait()
+        while not self._has_room(life):
+            held_up = (life, anyio.Event())
+            self._held_up.append(held_up)
+            try:
+                await held_up[1].wait()
+            finally:
+                self._held_up.remove(held_up)
 
     def no_more(self) -> None:
         """The listing is over: takers end once everything outstanding is done."""
         self._no_more = True
-        self._wake()
+        self._call_takers()
 
     def stop(self) -> None:
         """Takers and listers end now; what is queued stays undone."""
         self._stopped = True
-        self._wake()
+        self._call_takers()
+        self._let_listers_in()
 
     def _ahead(self, life: float | None) -> float:
         least = 2 * self.takers
@@ -120,6 +136,15 @@ class DeadlineQueue:
         pace = len(self._finished) / max(span, 0.001)
         return max(least, min(MOST_AHEAD, pace * life * SHARE_OF_LIFE))
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
+    def _has_room(self, life: float | None) -> bool:
+        return self._stopped or len(self._queued) <= self._ahead(life)
+
+    def _call_takers(self) -> None:
+        for called in self._idle:
+            called.set()
+
+    def _let_listers_in(self) -> None:
+        """Asked here, twice a recording, and not by each lister: to wake a task costs ten times as much."""
+        for life, called in self._held_up:
+            if self._has_room(life):
+                called.set()
