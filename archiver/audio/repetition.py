@@ -18,7 +18,7 @@ from archiver.audio.runs import Run
 KEY = 3
 """Bytes compared of the side information, and as many of the main data."""
 LANE = 8
-"""Bytes of a key with room above it."""
+"""Bytes of the number that a key or six marks make."""
 LEAST_FRAMES = 6
 """Nearly half a second at 72 ms."""
 MOST_FRAMES = 200_000
@@ -87,17 +87,20 @@ def _marks(run: Run) -> bytes:
 def _four_twice(marks: bytearray) -> bool:
     """False if no six marks in a row occur twice, as four of them at places that are sampled would have to.
 
-    Of three places in a row two are looked at. However far apart two stretches of six are, four in a row begin at
-    such a place in both of them, at the same distance from their beginnings.
+    However far apart two stretches of six are, at the same distance from their beginnings four begin at a multiple of
+    3 in one of them, and at a multiple of 3 or one behind it in the other.
     """
-    windows = array("I")
-    for first in range(2):
-        lanes = [marks[first + lane :: 3] for lane in range(4)]
-        packed = bytearray(4 * len(lanes[-1]))
-        for lane, column in enumerate(lanes):
-            packed[lane::4] = column[: len(lanes[-1])]
-        windows.frombytes(packed)
-    return len(set(windows)) < len(windows)
+    seen = set(threes := _fours(marks, 0))
+    return len(seen) < len(threes) or not seen.isdisjoint(_fours(marks, 1))
+
+
+def _fours(marks: bytearray, first: int) -> array[int]:
+    """Four marks in a row, from ``first`` and each third place behind it, as one number."""
+    lanes = [marks[first + lane :: 3] for lane in range(4)]
+    packed = bytearray(4 * len(lanes[-1]))
+    for lane, column in enumerate(lanes):
+        packed[lane::4] = column[: len(lanes[-1])]
+    return array("I", packed)
 
 
 def _sixes(marks: bytearray) -> array[int]:
