@@ -59,8 +59,9 @@ class Database:
         self.connection.commit()
 
     def roll_back(self) -> None:
-        """End it as if it had not been; nothing where SQLite has done so."""
-        self.connection.rollback()
+        """End it as if it had not been; nothing where SQLite has done so, or nothing is open."""
+        if self._connection is not None:
+            self._connection.rollback()
 
     def abandon(self) -> None:
         """End whatever may be open. A connection that cannot is given up."""

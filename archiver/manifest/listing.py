@@ -97,10 +97,7 @@ def _corrected(entry: Entry, source_row: str | None, recording: Recording) -> _C
     duration = entry.duration if seconds is None else seconds
     if said == source_row and duration == entry.duration:
         return None
-    before, row = json_of(source_row), json.loads(said)
-    if row == before and duration == entry.duration:
-        return None  # the same fields in another order
-    return _Correction(before or {}, row, duration)
+    return _Correction(json_of(source_row) or {}, json.loads(said), duration)
 
 
 def _take_over(connection: Connection, entry: Entry, corrected: _Correction, at: datetime) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from archiver.manifest.interface import Entry
 from archiver.manifest.sql import SqlManifest
 from archiver.rules.lifecycle import Observation, State
 
@@ -49,6 +50,12 @@ async def test_a_row_that_is_not_named_any_more_is_remembered_in_every_state(
     assert await told(manifest, "run-3") == [("a", Observation.RETURNED, {})]
     assert await manifest.flagged() == []
     assert await manifest.integrity() == []
+
+
+async def test_what_was_restored_and_is_not_named_has_vanished(manifest: SqlManifest) -> None:
+    assert await manifest.restore(Entry("a", DAY.start, 12.0, State.ARCHIVED, 0, ""), {}, NOW, None)
+    assert await manifest.note_unnamed(DAY, "run-2", LATER, REACH) == 1
+    assert await told(manifest) == [("a", Observation.VANISHED, {})]
 
 
 async def test_what_the_source_has_forgotten_by_rule_has_not_vanished(manifest: SqlManifest) -> None:

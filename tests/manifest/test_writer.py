@@ -166,6 +166,15 @@ async def test_an_error_carries_no_value(manifest: SqlManifest, writer: Writer) 
     assert told.__suppress_context__ or told.__context__ is None
 
 
+async def test_a_connection_that_is_lost_is_replaced(manifest: SqlManifest, writer: Writer) -> None:
+    entry = await bring(manifest, "a", State.DISCOVERED)
+    await writer.do(lambda connection: connection.close(), Kind.ALONE)
+    with pytest.raises(ManifestUnusable, match="closed database"):
+        await manifest.advance("a", State.DISCOVERED, Event.EXCLUDED, NOW, RUN, Change())
+    assert await manifest.entries(["a"]) == {"a": entry}
+    assert await manifest.advance("a", State.DISCOVERED, Event.EXCLUDED, NOW, RUN, Change())
+
+
 def test_a_manifest_outlives_the_loop_that_opened_it(url: str) -> None:
     with asyncio.Runner() as first:
         manifest = first.run(SqlManifest.open(url))
