@@ -130,7 +130,7 @@ def variable_run(data: Octets, at: int, end: int, stream: Stream) -> Run | None:
 def _in_periods(data: Octets, at: int, end: int, stream: Stream) -> tuple[bytes, int]:
     """The heads of frames from ``at`` of one bitrate of which always the same ones are padded, and where they end.
 
-    A second of 11,025 samples, or of a multiple, is no whole number of bytes; encoders spread the rest evenly.
+    At 11,025 Hz and its multiples a frame would not be a whole number of bytes; encoders spread the rest evenly.
     """
     thirds = b""
     stop = at
