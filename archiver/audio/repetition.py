@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import chain, compress
-from operator import ne
+from itertools import chain
 
 from archiver.audio.mpeg import HEADER
 from archiver.audio.notes import Notes
@@ -24,6 +23,9 @@ LEAST_FRAMES = 6
 MOST_FRAMES = 200_000
 """Frames remembered: four hours at 72 ms. Bounds the memory."""
 FEW_DISTINCT = 3
+REST = 0xFF
+BUT_REST = bytes(range(REST)) + bytes((REST - 1,))
+"""Gives each mark another value than ``REST``."""
 
 
 class Repetition:
@@ -48,13 +50,10 @@ class Repetition:
         """Note ``repeated_audio`` if a stretch of frames occurs twice."""
         if not _four_twice(self._marks):
             return
-        sixes = _sixes(self._marks)
+        sixes = _sixes(_restless(self._marks, self._runs))
         if len(set(sixes)) == len(sixes):
             return
         keys = array("Q", b"".join(map(_keys, self._runs)))
-        told = list(compress(sixes, map(ne, keys, keys[1:])))  # silence apart: keys that follow themselves
-        if len(set(told)) == len(told):
-            return
         start, again, length = longest_copy(keys.tolist())
         if length >= LEAST_FRAMES and len(set(keys[again : again + length])) >= FEW_DISTINCT:
             at = list(chain.from_iterable(run.starts for run in self._runs))
@@ -103,7 +102,28 @@ def _fours(marks: bytearray, first: int) -> array[int]:
     return array("I", packed)
 
 
-def _sixes(marks: bytearray) -> array[int]:
+def _restless(marks: bytearray, runs: Sequence[Run]) -> bytes:
+    """The marks of all frames that may be in a copy, in which no key occurs twice.
+
+    No six frames hold one whose key stands as far before it as behind it, up to three frames: silence, most of it.
+    All frames are compared at once, as bytes of long integers, one for each byte of the keys.
+    """
+    count = len(marks)
+    columns = [int.from_bytes(b"".join(each), "little") for each in zip(*map(_key_columns, runs), strict=True)]
+    low = int.from_bytes(b"\x7f" * count, "little")
+    high = low + int.from_bytes(b"\1" * count, "little")
+    rests = 0
+    for apart in range(8, 8 * FEW_DISTINCT + 8, 8):
+        differ = 0
+        for column in columns:
+            differ |= column ^ column >> apart
+        alike = (differ | (differ & low) + low) & high ^ high
+        rests |= alike & alike << apart
+    kept = int.from_bytes(marks.translate(BUT_REST), "little") | (rests >> 7) * REST
+    return kept.to_bytes(count, "little").translate(None, bytes((REST,)))
+
+
+def _sixes(marks: bytes) -> array[int]:
     """Every six marks in a row, as one number."""
     count = max(0, len(marks) - LEAST_FRAMES + 1)
     packed = bytearray(LANE * count)

@@ -10,6 +10,7 @@ import pytest
 from archiver.audio import probe
 from archiver.audio.frames import walk
 from archiver.audio.mpeg import Stream, stream_at
+from archiver.audio.repetition import longest_copy
 from archiver.audio.reservoir import side_info
 from archiver.audio.runs import LOOKED_AT, RUN, Run
 from archiver.sandbox.mp3 import Mp3Form, render
@@ -120,3 +121,26 @@ def test_six_frames_that_occur_twice_are_found_wherever_they_lie(start: int, beh
         copied[start + behind : start + behind + length] = frames[start : start + length]
         facts = probe(b"".join(copied))
         assert [finding.detail for finding in facts.findings if finding.code == "repeated_audio"] == found
+
+
+def test_a_copy_is_found_among_silence_and_tones_and_they_are_none() -> None:
+    rng = random.Random(7)
+    header, side = b"\xff\xe3\x28\xc4", (800 << 51).to_bytes(9, "big")
+    frames = [header + side + bytes((key,)) * 131 for key in range(128)]
+    found = 0
+    for _ in range(400):
+        keys: list[int] = []
+        while len(keys) < 60:
+            tone = [rng.randrange(128) for _ in range(rng.choice((1, 1, 2, 3, 4)))]
+            keys += tone * rng.choice((1, 1, 2, 5)) if rng.random() < 0.5 else rng.sample(range(128), 4)
+            if rng.random() < 0.1:
+                start = rng.randrange(len(keys))
+                keys += keys[start : start + rng.choice((5, 6, 7))]
+        start, again, length = longest_copy(keys)
+        facts = probe(b"".join(frames[key] for key in keys))
+        told = [finding.detail for finding in facts.findings if finding.code == "repeated_audio"]
+        assert told == (
+            [f"{length} frames are the same at bytes {144 * start} and {144 * again}"] if length >= 6 else []
+        )
+        found += len(told)
+    assert 20 < found < 380
