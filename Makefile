@@ -132,11 +132,11 @@ bench-steps: $(STAMP) ## CPU of the manifest per recording: listed, looked up, u
 bench-growth: $(BENCH_STAMP) rig ## CPU and memory from 1,000 to 50,000 recordings in a run, and on 1,000,000 rows: about eight minutes (QUICK=1)
 	@$(BIN)/python -m benchmarks.growth $(if $(QUICK),--quick)
 
-bench-memory: $(STAMP) ## 3,000 recordings of a real size mix under a budget of 256 MiB: peak memory
-	@$(BIN)/python -m benchmarks.runs memory
+bench-memory: $(BENCH_STAMP) rig ## 3,000 recordings of a real size mix, then one of 1.5 GB, under a budget of 256 MiB: peak memory
+	@$(BIN)/python -m benchmarks.memory
 
 bench-deadlines: $(STAMP) ## 5,000 links that die after 60 s, 4 slow transfers: about five minutes
-	@$(BIN)/python -m benchmarks.runs deadlines
+	@$(BIN)/python -m benchmarks.runs
 
 bench-audit: $(STAMP) ## an audit of 10,000 and 100,000 objects in a directory, and of 200,000 of one day: peak memory, objects/s
 	@$(BIN)/python -m benchmarks.audit

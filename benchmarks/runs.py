@@ -1,10 +1,7 @@
-"""Whole runs against the sandbox provider, measured: ``python -m benchmarks.runs memory|deadlines``.
+"""A flat list of 5,000 recordings whose links die after 60 s, served to 4 slow transfers: none may be lost.
 
-``memory``     3,000 recordings of a real size mix (60 KB to 2 MB) in one run under a 256 MiB budget: peak RSS
-``deadlines``  a flat list of 5,000 recordings whose links die after 60 s, served to 4 slow transfers: none may be lost
-
-The provider runs in this process, the archiver in one of its own, so that its memory and CPU are its own. The last
-line is one JSON object.
+``python -m benchmarks.runs`` (``make bench-deadlines``). The provider runs in this process, the archiver in one of its
+own, so that its memory and CPU are its own. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -59,14 +56,6 @@ def whole(sandbox: Sandbox, home: Path) -> bool:
     )
 
 
-def memory(recordings: int) -> dict[str, Any]:
-    """Peak memory on a real size mix."""
-    world = World.generate(seed=1, recordings=recordings, days=3, sizes="realistic")
-    with tempfile.TemporaryDirectory() as name, Sandbox(world, dialect="flat").running() as sandbox:
-        used, summary = run(sandbox, Path(name), concurrency=32)
-        return report("memory", used, summary, whole(sandbox, Path(name)))
-
-
 def deadlines(recordings: int, life: int, latency: float) -> dict[str, Any]:
     """Links that die faster than they can be used."""
     world = World.generate(seed=2, recordings=recordings, days=1)
@@ -95,18 +84,13 @@ def report(name: str, used: Usage, summary: dict[str, Any], equal: bool) -> dict
 
 
 def main() -> None:
-    """Measure what the command line names."""
+    """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("memory", "deadlines"))
-    parser.add_argument("--recordings", type=int)
-    parser.add_argument("--life", type=int, default=60, help="seconds that a link lives (deadlines)")
-    parser.add_argument("--latency", type=float, default=0.2, help="seconds before each audio answer (deadlines)")
+    parser.add_argument("--recordings", type=int, default=5000)
+    parser.add_argument("--life", type=int, default=60, help="seconds that a link lives")
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds before each audio answer")
     asked = parser.parse_args()
-    if asked.what == "memory":
-        result = memory(asked.recordings or 3000)
-    else:
-        result = deadlines(asked.recordings or 5000, asked.life, asked.latency)
-    print(json.dumps(result))
+    print(json.dumps(deadlines(asked.recordings, asked.life, asked.latency)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archiver.audio.mpeg import HEADER, Stream, chain, is_free_format, same_stream, stream_at
-from archiver.audio.octets import Octets
+from archiver.audio.octets import Octets, let_go
 from archiver.audio.runs import Run, constant_run, variable_run
 
 SYNCHRONISED = 3
@@ -94,6 +94,7 @@ def walk(data: Octets, start: int, end: int, stream: Stream) -> Iterator[Run | G
             run = variable_run(data, at, end, stream)
         if run is not None:
             yield run
+            let_go(data, at, run.end)
             at = run.end
             continue
         gap, found = _resume(data, at, end, stream, search)

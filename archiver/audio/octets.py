@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from mmap import mmap
+from mmap import ALLOCATIONGRANULARITY, MADV_DONTNEED, mmap
 from typing import TypeAlias
 
 from fastcrc import crc16
@@ -26,12 +26,20 @@ def octets(data: bytes | bytearray | memoryview | mmap) -> Octets:
     return data.tobytes() if isinstance(data, memoryview) else data
 
 
+def let_go(data: Octets, start: int, end: int) -> None:
+    """``data[start:end]`` of a memory map need not stay in memory: whoever asks again has it from the file."""
+    if isinstance(data, mmap) and end > start:
+        first = start - start % ALLOCATIONGRANULARITY
+        data.madvise(MADV_DONTNEED, first, end - first)
+
+
 def pieces(data: Octets, start: int, end: int) -> Iterator[memoryview]:
     """``data[start:end]`` in pieces of at most ``PIECE`` bytes, not copied; each valid until the next is asked for."""
     with memoryview(data) as whole:
         for at in range(start, end, PIECE):
             with whole[at : min(at + PIECE, end)] as piece:
                 yield piece
+            let_go(data, at, min(at + PIECE, end))
 
 
 def sha256(data: Octets, start: int, end: int) -> Digest:
