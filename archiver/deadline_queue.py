@@ -16,8 +16,8 @@ from archiver.model import Recording
 
 SHARE_OF_LIFE = 0.1
 """No link should wait for more than this share of its life before its transfer starts."""
-MOST_AHEAD = 2000
-"""Recordings that may wait, whatever the pace: some 4 KB each, and many seconds of work for any installation."""
+MOST_AHEAD = 1000
+"""Recordings that may wait, whatever the pace: some 4 KB each, and seconds of work for the fastest installation."""
 SAMPLES = 64
 """Finished recordings over which the current pace is measured."""
 

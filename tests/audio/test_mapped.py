@@ -28,9 +28,7 @@ def resident(path: Path) -> int:
 def test_a_mapped_file_is_let_go_of_as_it_is_walked(vbr: bool, tmp_path: Path) -> None:
     form = Mp3Form(44_100, 320, channels=2, vbr=vbr)
     path = tmp_path / "long.mp3"
-    with path.open("wb") as file:
-        for seed in range(4):
-            file.write(Speech(400, seed, form).render())
+    path.write_bytes(b"".join(Speech(400, seed, form).render() for seed in range(4)))
     assert path.stat().st_size > 24 * MIB
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
         sum(mapped[at] for at in range(0, len(mapped), 4096))
