@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from archiver.manifest import windows
@@ -44,11 +45,12 @@ def advance(
     change: Change,
 ) -> Entry | None:
     """Apply ``event``, write its row, reopen a closed window it opens something in."""
-    values = _changed_columns(event, next_state(expected, event), at, run_id, change)
+    now = moment(at)
+    values = _changed_columns(event, next_state(expected, event), now, run_id, change)
     this = {"of": identifier(recording_id), "expected": expected.value}
-    if connection.execute(_ADVANCE.format(assignments(values)), this | values).rowcount != 1:
+    if connection.execute(_advance(tuple(values)), this | values).rowcount != 1:
         return None
-    _note(connection, recording_id, expected, event, at=at, run_id=run_id, reason=change.reason, detail=change.detail)
+    _note(connection, recording_id, expected, event, now=now, run_id=run_id, reason=change.reason, detail=change.detail)
     entry = one_entry(connection, recording_id)
     assert entry is not None
     if not expected.is_open and event is not Event.EXPIRED:
@@ -56,7 +58,15 @@ def advance(
     return entry
 
 
-def _changed_columns(event: Event, target: State, at: datetime, run_id: str | None, change: Change) -> dict[str, Value]:
+@cache
+def _advance(columns: tuple[str, ...]) -> str:
+    """The statement; there are as many as changes differ in what they bring, which is a dozen."""
+    return _ADVANCE.format(assignments(columns))
+
+
+def _changed_columns(
+    event: Event, target: State, now: str | None, run_id: str | None, change: Change
+) -> dict[str, Value]:
     values: dict[str, Value] = {"state": target.value, "reason": words(change.reason)}
     if change.grade is not None:
         values["grade"] = change.grade
@@ -75,7 +85,7 @@ def _changed_columns(event: Event, target: State, at: datetime, run_id: str | No
     if event is Event.REQUEUED:
         values["attempts"] = 0
     if event is Event.SEALED:
-        values["archived_at"] = moment(at)
+        values["archived_at"] = now
         values["archived_run"] = None if change.detail.get("adopted") else run_id
     values |= retention_columns(change.retention, change.retention_class, change.matters)
     return values | stored_columns("audio", change.audio) | stored_columns("sidecar", change.sidecar)
@@ -87,14 +97,14 @@ def _note(
     before: State | None,
     event: Event,
     *,
-    at: datetime,
+    now: str | None,
     run_id: str | None,
     reason: str,
     detail: Mapping[str, Any],
 ) -> None:
     row = {
         "recording_id": identifier(recording_id),
-        "at": moment(at),
+        "at": now,
         "run_id": run_id,
         "event": event.value,
         "from_state": None if before is None else before.value,
@@ -161,7 +171,7 @@ def restore(connection: Connection, entry: Entry, row: Mapping[str, Any], at: da
             entry.recording_id,
             before,
             event,
-            at=at,
+            now=moment(at),
             run_id=run_id,
             reason=entry.reason,
             detail={"restored": True},
