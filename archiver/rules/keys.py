@@ -83,9 +83,8 @@ def amendment_key(recording_id: str, day: date, number: int) -> str:
 def amendment_of(key: str) -> tuple[str, int] | None:
     """Key of the sidecar, and number, of the amendment that lies under a key; None if it is not one."""
     named = _AMENDMENT.fullmatch(key)
-    if named is None or named[2] != f"{int(named[2]):04d}" or named[2] == "0000":
-        return None
-    return named[1] + SIDECAR_SUFFIX, int(named[2])
+    number = _number(named[2]) if named else None
+    return None if named is None or number is None else (named[1] + SIDECAR_SUFFIX, number)
 
 
 def reconciliation_prefix(day: date) -> str:
@@ -149,7 +148,8 @@ def order_key(matter: str, number: int) -> str:
 def order_of(key: str) -> tuple[str, int] | None:
     """Matter and number of the order that lies under a key; None if it is not one."""
     named = _ORDER.fullmatch(key)
-    return None if named is None else (named[1], int(named[2]))
+    number = _number(named[2]) if named else None
+    return None if named is None or number is None else (named[1], number)
 
 
 def tombstone_key(recording_id: str, day: date) -> str:
@@ -211,6 +211,12 @@ def snapshot_of(key: str) -> int | None:
     return int(named[1]) if named else None
 
 
+def _number(digits: str) -> int | None:
+    """From 1, if these are the digits that it is written with; no two keys have the same number."""
+    number = int(digits)
+    return number if number and f"{number:04d}" == digits else None
+
+
 def _numbered(key: str, key_of: Callable[[date, int], str]) -> tuple[date, int] | None:
     named = CALL_PART.fullmatch(key)
     if named is None:
@@ -219,4 +225,4 @@ def _numbered(key: str, key_of: Callable[[date, int], str]) -> tuple[date, int] 
         found = date.fromisoformat(named[1]), int(named[2])
     except ValueError:
         return None
-    return found if key_of(*found) == key else None
+    return found if found[1] and key_of(*found) == key else None
