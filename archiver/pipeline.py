@@ -5,10 +5,12 @@ The verdict comes before anything is written; ``custody`` holds the order of wha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from errno import EMFILE, ENFILE
 
 from archiver.custody import Custody, Exhibit
 from archiver.errors import SpoolFull, StoreFailed
@@ -25,6 +27,8 @@ from archiver.spool import FetchedAudio, Receiver, Spool, TooLarge
 MOST_REFUSALS = 5
 """Fresh links in a row that may be refused before that counts as a failed attempt."""
 
+NO_DESCRIPTORS = frozenset({EMFILE, ENFILE})
+"""It passes when others have closed theirs, and is no fault of a recording."""
 SETTLING = timedelta(days=1)
 """The provider may list a recording before its audio is in place: younger ones are asked for again by the next run."""
 
@@ -68,6 +72,11 @@ class Pipeline:
         except StoreFailed as error:
             job.entry = await self.custody.current(job.entry)  # its audio may be stored already
             return Retry("store", error.fact, own=False, pushed_back=error.pushed_back)
+        except OSError as error:
+            if error.errno not in NO_DESCRIPTORS:
+                raise
+            job.entry = await self.custody.current(job.entry)
+            return Retry("machine", f"no file can be opened: {os.strerror(error.errno).lower()}", own=False)
 
     async def _transfer(self, job: Job, recording: Recording, link: Link, receiver: Receiver) -> Outcome:
         with self.custody.trace.span("fetch"):

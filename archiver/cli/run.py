@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 from collections.abc import Mapping
 from datetime import date
 from functools import partial
@@ -82,6 +83,16 @@ def settle_memory() -> None:
     gc.freeze()
 
 
+def allow_descriptors(in_flight: int) -> None:
+    """Let the process open what so many recordings in flight need, as far as it may: 1,024 is a usual start."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 64 + 6 * in_flight
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def tell_profile(console: Console, profile: Profile, summary: Summary) -> None:
     """One NDJSON object of type ``profile``, or a table for people."""
     found = profile.to_json()
@@ -107,6 +118,7 @@ async def archive(profile: Profile | None, watcher: Watcher, config: Config, req
     from archiver.clock import SystemClock
 
     settle_memory()
+    allow_descriptors(config.limits.most_in_flight)
     clock = SystemClock()
     watched = wiring.observation_of(config, clock, watcher, watcher.environ)
     watched.profile = profile

@@ -20,8 +20,8 @@ from tests.faults.lab import AWS, Lab, directory_lab, s3_lab, small_world
 from tests.stories.bucket_server import BucketServer
 
 IN_FLIGHT = 16
-BOUND = 40 + 4 * IN_FLIGHT
-"""Of a recording in flight: a connection to its audio, one to the bucket, a scratch file, a file at the destination."""
+BOUND = 40 + 6 * IN_FLIGHT
+"""Of a recording in flight: a connection to its audio and one to the bucket, each with what wakes it up, and files."""
 
 
 @contextmanager
@@ -70,12 +70,13 @@ def test_descriptors_are_bounded_and_given_back(to: str, tmp_path: Path, bucket_
 
 @dataclass(frozen=True)
 class NoMoreDescriptorsThan:
-    """``prepare`` for the launcher: opening one more fails (EMFILE)."""
+    """``prepare`` for the launcher: opening one more fails (EMFILE). The process may ask for up to ``hard``."""
 
     number: int
+    hard: int = 0
 
     def __call__(self) -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (self.number, self.number))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.number, self.hard or self.number))
 
 
 @pytest.mark.parametrize("number", [16, 24, 28, 32, 36, 40, 48, 64])
@@ -88,3 +89,12 @@ def test_too_few_descriptors(number: int, tmp_path: Path) -> None:
         assert "Traceback" not in ended.stderr
         assert lab.look() == []
         assert lab.recover() == []
+
+
+def test_a_low_limit_that_may_be_raised_is_raised(tmp_path: Path) -> None:
+    world, bad = small_world(283, recordings=12)
+    with directory_lab(tmp_path, world, bad) as lab:
+        ended = lab.run(NoMoreDescriptorsThan(32, hard=4096))
+        assert ended.code == 4, ended
+        assert not [each for each in ended.events if each["type"] == "attempt_failed"]
+        assert lab.look() == []

@@ -50,6 +50,15 @@ def test_whole_seconds_may_be_floored_rounded_or_ceiled(delta: float) -> None:
     assert judged.delta == pytest.approx(delta)
 
 
+def test_the_difference_is_told_in_milliseconds() -> None:
+    assert judge(facts(93.12345), Expectation(93)).delta == 0.123
+
+
+def test_half_a_second_is_audio() -> None:
+    assert judge(facts(0.5), Expectation(1)).grade is Grade.CONSISTENT
+    assert codes(judge(facts(0.0), Expectation(1)).reasons) == ["no_audio"]
+
+
 def test_short_is_rejected_however_long_the_recording() -> None:
     judged = judge(facts(3600 - 1.2), Expectation(3600))  # a percentage would let it pass
     assert (judged.grade, codes(judged.reasons)) == (Grade.REJECTED, ["too_short"])
