@@ -22,7 +22,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest bench-steps rig bench-start bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps rig bench-start bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -88,6 +88,9 @@ bench: $(BENCH_STAMP) rig ## this program beside rclone, curl, aria2, wget, s5cm
 
 bench-quick: $(BENCH_STAMP) rig ## the same with few recordings and two rounds, under two minutes
 	@$(BIN)/python -m benchmarks.compare --quick
+
+bench-latency: $(BENCH_STAMP) rig ## 1, 20 and 100 ms away: as many in flight as prove worth it, beside 8, 32 and 128; two minutes
+	@$(BIN)/python -m benchmarks.latency
 
 bench-clients: $(BENCH_STAMP) rig ## one GET and two puts a recording with each HTTP client that could do it
 	@$(BIN)/python -m benchmarks.clients

@@ -34,6 +34,8 @@ class Slots:
     taken: int = 0
     most: int = 0
     """That were ever taken at once."""
+    _full_at: float = float("-inf")
+    """When the limit was last seen reached."""
     _given_back: anyio.Event = field(default_factory=anyio.Event)
 
     async def free(self) -> None:
@@ -45,6 +47,8 @@ class Slots:
         """Take one that is free."""
         self.taken += 1
         self.most = max(self.most, self.taken)
+        if self.taken >= self.limit.limit:
+            self._full_at = self.clock.monotonic()
 
     @contextmanager
     def held(self) -> Iterator[Held]:
@@ -53,8 +57,9 @@ class Slots:
         try:
             yield held
         finally:
-            turn = Turn(begun, self.clock.monotonic(), self.taken, held.size, held.settled, held.pushed_back)
-            before = self.limit.limit
+            now, before = self.clock.monotonic(), self.limit.limit
+            bound = self._full_at >= begun or self.taken >= before
+            turn = Turn(begun, now, self.taken, bound, held.size, held.settled, held.pushed_back)
             held.slowed_down = self.limit.ended(turn) < before and held.pushed_back
             self.taken -= 1
             self._given_back.set()

@@ -50,7 +50,7 @@ class Task:
     days: tuple[str, str]
     listing: Path
     """The same list for those who cannot ask an API: URL, tab, key."""
-    concurrency: int
+    concurrency: int | str
 
     @property
     def lines(self) -> list[tuple[str, str]]:

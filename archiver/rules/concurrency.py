@@ -82,7 +82,7 @@ class Concurrency:
         if turn.pushed_back and turn.begun > self._gave_way:
             self._give_way(turn)
             return self.limit
-        self._window.take(turn, self.limit)
+        self._window.take(turn)
         quick = self.phase in (Phase.CLIMBING, Phase.RECOVERING)
         if self._window.is_over(turn.ended, QUICK if quick else SURE):
             self._judge(turn.ended)
@@ -102,10 +102,10 @@ class Concurrency:
         match self.phase:
             case Phase.RECOVERING:
                 self._recover(now)
-            case Phase.PROBING | Phase.COMPARING if not window.bound:
+            case Phase.PROBING | Phase.COMPARING if not window.tells:
                 self._go(self._base, now)
                 self._settle_down(1)
-            case _ if not window.bound:
+            case _ if not window.tells:
                 pass
             case Phase.CLIMBING:
                 self._climb(work, now)

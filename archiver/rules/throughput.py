@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 WORTH = 0.2
 """More in flight must pay: a factor ``f`` in flight is worth having for a factor ``f ** WORTH`` in throughput."""
-FULL = 0.8
-"""Share of a window's turns that must have ended with the limit reached: else something else was the limit."""
+BOUND = 0.8
+"""Share of a window's turns that must have met the limit: else something else was what bound, the listing as a rule."""
 LEAST_TURNS = 8
 
 
@@ -23,6 +23,8 @@ class Turn:
     """Monotonic seconds."""
     in_flight: int
     """Recordings, when it ended, this one included."""
+    bound: bool = True
+    """True if the limit was reached while it was in flight; several may end at once before others take their places."""
     size: int = 0
     """Bytes of audio that it moved."""
     settled: bool = True
@@ -63,19 +65,19 @@ class Window:
     since: float | None = None
     """When counting began."""
     turns: int = 0
-    full: int = 0
+    bound: int = 0
     busy: float = 0.0
     recordings: int = 0
     size: int = 0
 
-    def take(self, turn: Turn, limit: int) -> None:
-        """Count a turn that has ended at this limit."""
+    def take(self, turn: Turn) -> None:
+        """Count a turn that has ended."""
         if self.since is None:
             if turn.begun >= self.opened:
                 self.since = turn.ended
             return
         self.turns += 1
-        self.full += turn.in_flight >= limit
+        self.bound += turn.bound
         self.busy += turn.ended - turn.begun
         if turn.settled:
             self.recordings += 1
@@ -88,9 +90,9 @@ class Window:
         return now - self.since >= max(seconds, self.busy / self.turns)
 
     @property
-    def bound(self) -> bool:
-        """True if the limit was what bound, so that what was done says something of it."""
-        return self.full >= FULL * self.turns and self.recordings > 0
+    def tells(self) -> bool:
+        """True if it was the limit that bound, so that what was done says something of it."""
+        return self.bound >= BOUND * self.turns and self.recordings > 0
 
     def work(self, now: float) -> Work:
         """What was done."""

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from archiver.rules.concurrency import Concurrency
 from archiver.rules.throughput import Turn
 
+AT_ONCE = 0.001
+"""Seconds: what ends so close together leaves its places empty until all of it has been seen to."""
+
 
 def usual_mix(rng: random.Random) -> int:
     """Half a megabyte on average, as the real ones vary."""
@@ -31,7 +34,9 @@ class FarAway:
     """Origin and store behind ``latency``; every recording is fetched, looked at by our CPU, and put twice."""
 
     latency: float
-    """Seconds of each of three exchanges."""
+    """Seconds of each of three exchanges, at least."""
+    jitter: float = 0.3
+    """Share of it that comes on top, at random."""
     cpu: float = 0.003
     """Seconds of one core for each recording, one after the other."""
     bandwidth: float = 1e9
@@ -60,14 +65,18 @@ class FarAway:
         self._due: list[tuple[float, int, Flight]] = []
         self._number = self._flying = 0
         self._named = 0.0
+        self._full_at = -1.0
 
     def run(self, limit: Concurrency, seconds: float) -> float:
         """Go on for so long, with work without end; recordings a second over the later half."""
         until, half, before = self.now + seconds, self.now + seconds / 2, 0
         while self.now < until:
-            while self._flying < limit.limit and self._named <= self.now * self.listed:
+            at_once = bool(self._due) and self._due[0][0] <= self.now + AT_ONCE
+            while not at_once and self._flying < limit.limit and self._named <= self.now * self.listed:
                 self._named += 1
                 self._start()
+                if self._flying >= limit.limit:
+                    self._full_at = self.now
             if not self._due:
                 self.now = self._named / self.listed
                 continue
@@ -76,7 +85,9 @@ class FarAway:
             if at is not None:
                 self._later(at, flight)
                 continue
-            limit.ended(Turn(flight.begun, self.now, self._flying, flight.size, not flight.refused, flight.refused))
+            bound = self._full_at >= flight.begun or self._flying >= limit.limit
+            settled = not flight.refused
+            limit.ended(Turn(flight.begun, self.now, self._flying, bound, flight.size, settled, flight.refused))
             self._flying -= 1
             self.refused += flight.refused
             self.done += not flight.refused
@@ -113,7 +124,7 @@ class FarAway:
         return self.now + self._trip() + self._trip()
 
     def _trip(self) -> float:
-        return self.latency * self._rng.uniform(1.0, 1.3)
+        return self.latency * self._rng.uniform(1.0, 1.0 + self.jitter)
 
     def _later(self, at: float, flight: Flight) -> None:
         self._number += 1

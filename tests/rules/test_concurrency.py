@@ -14,12 +14,13 @@ from archiver.rules.throughput import Turn, Work, pays
 from tests.rules.far_away import FarAway
 
 ENDS = st.builds(
-    lambda lasted, in_flight, size, settled, pushed_back, gap: (
+    lambda lasted, in_flight, bound, size, settled, pushed_back, gap: (
         gap,
-        Turn(-lasted, 0.0, in_flight, size, settled, pushed_back),
+        Turn(-lasted, 0.0, in_flight, bound, size, settled, pushed_back),
     ),
     lasted=st.floats(0, 100),
     in_flight=st.integers(1, 2000),
+    bound=st.booleans(),
     size=st.integers(0, 2**40),
     settled=st.booleans(),
     pushed_back=st.booleans(),
@@ -62,7 +63,7 @@ def test_a_fixed_number_stays(number: int, ends: list[tuple[float, Turn]]) -> No
     ids=["free", "narrow link", "client that thrashes", "slow origin"],
 )
 def test_as_fast_as_the_best_fixed_number(latency: float, cpu: float, place: dict[str, float]) -> None:
-    world = FarAway(latency, cpu, **place)  # type: ignore[arg-type]
+    world = FarAway(latency, cpu=cpu, **place)  # type: ignore[arg-type]
     limit = Concurrency()
     found = replace(world, trail=[]).run(limit, 30)
     assert found >= 0.85 * best_fixed(world)
@@ -77,6 +78,13 @@ def test_nearby_few_are_in_flight_and_far_away_many() -> None:
     assert usual[0.001] == START
     assert START < usual[0.02] < usual[0.1]
     assert usual[0.1] >= 128
+
+
+def test_waves_of_recordings_that_end_together_are_no_lack_of_work() -> None:
+    world = FarAway(0.1, jitter=0.0, cpu=0.00005, size=lambda _: 10_000)
+    limit = Concurrency()
+    world.run(limit, 10)
+    assert limit.highest == CEILING
 
 
 def test_it_does_not_run_away_when_latency_grows_with_the_queue() -> None:
