@@ -202,7 +202,7 @@ async def _begin_from(snapshots: Snapshots, path: Path) -> None:
 def spool_of(config: Config) -> Spool:
     """The spool; enter it before use."""
     limits = config.limits
-    return Spool(limits.memory_bytes, limits.spool_dir, max_bytes=limits.max_recording_bytes)
+    return Spool(limits.audio_bytes, limits.spool_dir, max_bytes=limits.max_recording_bytes)
 
 
 def call_log_of(config: Config, store: Store) -> CallLog | None:

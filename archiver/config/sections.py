@@ -25,7 +25,7 @@ from pydantic import (
 from archiver.config import values
 from archiver.config.base import Flag, Seconds, Section
 from archiver.config.retention import RetentionConfig
-from archiver.rules.concurrency import CEILING, START
+from archiver.rules.concurrency import BUFFERS, START, most
 from archiver.rules.verdict import Level
 
 MIB = 1024 * 1024
@@ -261,9 +261,9 @@ class LimitsConfig(Section):
     """How much is used at once."""
 
     concurrency: InFlight = "auto"
-    """Recordings in flight: a number, or auto for as many as prove worth it, 256 at most."""
+    """Recordings in flight: a number, or auto: as many as prove worth it, at most one for 2 MiB of memory_mib, and 256."""
     memory_mib: Annotated[int, Field(strict=True, ge=64, le=1024 * 1024)] = 256
-    """MiB of audio held in memory; what does not fit goes through the spool directory."""
+    """MiB for what is in flight, audio and buffers; audio that does not fit goes through the spool directory."""
     max_recording_mib: Annotated[int, Field(strict=True, ge=1, le=5 * 1024)] = 2048
     """MiB; a larger recording is refused. At most 5 GiB, the greatest object of a single put."""
     spool_dir: AbsolutePath | None = None
@@ -279,12 +279,13 @@ class LimitsConfig(Section):
     @property
     def most_in_flight(self) -> int:
         """Recordings in flight at any time; as many as at first where ``concurrency`` is a number."""
-        return self.concurrency if isinstance(self.concurrency, int) else min(CEILING, self.memory_mib)
+        return self.concurrency if isinstance(self.concurrency, int) else most(self.memory_mib * MIB)
 
     @property
-    def memory_bytes(self) -> int:
-        """``memory_mib`` in bytes."""
-        return self.memory_mib * MIB
+    def audio_bytes(self) -> int:
+        """What of ``memory_mib`` audio may take, in bytes: the rest, never more than half, is for buffers beside it."""
+        memory = self.memory_mib * MIB
+        return max(memory // 2, memory - self.most_in_flight * BUFFERS)
 
     @property
     def max_recording_bytes(self) -> int:

@@ -16,7 +16,8 @@ from archiver.rules.throughput import Turn, Window, Work, pays
 START = 16
 """In flight at first. Fewer save nothing worth having: throughput never argues for less, only push back does."""
 CEILING = 256
-"""Each costs a thread, two connections and their buffers, beside its audio."""
+BUFFERS = 512 << 10
+"""Bytes that a recording in flight needs beside its audio: those of two connections and a thread."""
 CLIMB, PROBE, RECOVER = 2.0, 1.5, 1.25
 """Factors: of a step of the climb, of a probe up or down, and of growth after a push back."""
 NEAR = 0.75
@@ -25,6 +26,11 @@ QUICK, SURE = 0.3, 1.0
 """Seconds that a window lasts at least: while climbing or recovering; when it is about a probe."""
 LONGEST_REST = 32
 """Windows between two probes, at most; doubled by each that has changed nothing."""
+
+
+def most(memory: int) -> int:
+    """The ceiling where so many bytes are there for all that is in flight: a quarter of them at most for buffers."""
+    return min(CEILING, max(START, memory // (4 * BUFFERS)))
 
 
 class Phase(Enum):

@@ -28,10 +28,10 @@ def test_defaults_are_those_of_the_contract(load_text: Load, minimal: str) -> No
     assert config.verify.duration_tolerance_seconds == (-1.1, 1.5)
     assert config.verify.level is Level.FULL
     assert (config.limits.concurrency, config.limits.memory_mib, config.limits.max_recording_mib) == ("auto", 256, 2048)
-    assert (config.limits.first_in_flight, config.limits.most_in_flight) == (16, 256)
+    assert (config.limits.first_in_flight, config.limits.most_in_flight) == (16, 128)
     assert config.limits.attempts_per_recording == 30
     assert config.limits.spool_dir is None
-    assert config.limits.memory_bytes == 256 * 1024 * 1024
+    assert config.limits.audio_bytes == 192 * 1024 * 1024
     assert (config.calls.archive, config.calls.parquet) == (True, False)
 
 
@@ -198,3 +198,22 @@ def test_the_configuration_is_frozen(load_text: Load, minimal: str) -> None:
 def test_an_override_of_ours_that_does_not_exist_is_our_mistake(load_text: Load, minimal: str) -> None:
     with pytest.raises(KeyError):
         load_text(minimal, None, {"limits.speed": 3})
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "memory_mib", "in_flight", "audio_mib"),
+    [
+        ("auto", 64, (16, 32), 48),
+        ("auto", 256, (16, 128), 192),
+        ("auto", 4096, (16, 256), 3968),
+        (1, 64, (1, 1), 63.5),
+        (32, 256, (32, 32), 240),
+        (1024, 64, (1024, 1024), 32),
+    ],
+)
+def test_what_is_in_flight_shares_the_memory_with_its_buffers(
+    load_text: Load, minimal: str, concurrency: int | str, memory_mib: int, in_flight: tuple[int, int], audio_mib: float
+) -> None:
+    limits = load_text(minimal + f"  concurrency: {concurrency}\n  memory_mib: {memory_mib}\n").config.limits
+    assert (limits.first_in_flight, limits.most_in_flight) == in_flight
+    assert limits.audio_bytes == audio_mib * 2**20
