@@ -261,7 +261,7 @@ class LimitsConfig(Section):
     """How much is used at once."""
 
     concurrency: InFlight = "auto"
-    """Recordings in flight: a number, or auto: as many as prove worth it, at most one for 2 MiB of memory_mib, and 256."""
+    """Recordings in flight: a number, or auto: as many as prove worth it, at most one for 2 MiB of memory, and 256."""
     memory_mib: Annotated[int, Field(strict=True, ge=64, le=1024 * 1024)] = 256
     """MiB for what is in flight, audio and buffers; audio that does not fit goes through the spool directory."""
     max_recording_mib: Annotated[int, Field(strict=True, ge=1, le=5 * 1024)] = 2048

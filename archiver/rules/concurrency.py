@@ -134,6 +134,7 @@ class Concurrency:
         elif not self._doubted:
             self._doubted = True  # once more: connections were still being made, or somebody else had the machine
         else:
+            self._up = False  # that more would not pay is known; that this many do may have been luck
             self._go(self._base, now)
             self._settle_down(1)
 
