@@ -48,7 +48,8 @@ class Plan:
     first_in_flight: int
     """Recordings."""
     most_in_flight: int
-    """The same number where it is not to change."""
+    steady: bool
+    """True: as many as at first, whatever happens."""
     attempts_per_recording: int
     lookback_days: int
     timezone: str
@@ -98,7 +99,9 @@ class Run:
     _done: int = 0
 
     def __post_init__(self) -> None:
-        self._slots = Slots(self.clock, Concurrency(self.plan.first_in_flight, self.plan.most_in_flight))
+        self._slots = Slots(
+            self.clock, Concurrency(self.plan.first_in_flight, self.plan.most_in_flight, self.plan.steady)
+        )
         self._queue = DeadlineQueue(self.clock, self.plan.first_in_flight)
         self._refresher = Refresher(self.source, self._queue, self._leave)
         calls = None

@@ -275,6 +275,7 @@ async def run(
                 windows=await due_windows(config, request, manifest, clock),
                 first_in_flight=config.limits.first_in_flight,
                 most_in_flight=config.limits.most_in_flight,
+                steady=config.limits.steady,
                 attempts_per_recording=config.limits.attempts_per_recording,
                 lookback_days=config.windows.lookback_days,
                 timezone=str(config.source.zone),

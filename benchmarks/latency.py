@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from urllib.parse import urlsplit
 from archiver.errors import ExitCode
 from archiver.sandbox import Sandbox, World
 from benchmarks import peers, rig
-from benchmarks.runs import measure
+from benchmarks.usage import usage_of
 
 ROUND_TRIPS = (0.001, 0.02, 0.1)
 LEVELS = ("auto", "8", "32", "128")
@@ -60,18 +59,18 @@ class Bench:
         with tempfile.TemporaryDirectory(dir=self.servers.home) as folder, sandbox.running():
             span = (days[0].isoformat(), days[-1].isoformat())
             task = peers.Task(Path(folder), ends, sandbox.base_url, span, Path(), level)
-            os.environ.update(peers.environment(task, sandbox.token))
-            words = [*peers.archiver(task)[3:], "--json", "--max-duration", f"{self.seconds}s"]
-            measured = measure(Path(folder), words)
-        summary, done = measured.summary, measured.summary["archived"]
-        if measured.exit_code not in (ExitCode.COMPLETE, ExitCode.BUDGET) or self.servers.held()[0] < 2 * done:
-            raise RuntimeError(f"{level}: exit code {measured.exit_code}: {summary}")
+            words = [*peers.archiver(task), "--json", "--max-duration", f"{self.seconds}s"]
+            used = usage_of(words, env=peers.environment(task, sandbox.token))
+        summary = json.loads(used.stdout.splitlines()[-1])
+        done = summary["archived"]
+        if used.exit_code not in (ExitCode.COMPLETE, ExitCode.BUDGET) or self.servers.held()[0] < 2 * done:
+            raise RuntimeError(f"{level}: exit code {used.exit_code}: {summary}")
         return {
             "recordings_per_second": round(done / summary["seconds"], 1),
             "in_flight": summary["in_flight"],
             "concurrency": summary["concurrency"],
-            "cpu_ms": round(1000 * measured.cpu_seconds / done, 2),
-            "peak_rss_mib": round(measured.peak_rss_mib),
+            "cpu_ms": round(1000 * used.cpu_seconds / done, 2),
+            "peak_rss_mib": round(used.peak_mib),
         }
 
 

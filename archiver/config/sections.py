@@ -282,6 +282,11 @@ class LimitsConfig(Section):
         return self.concurrency if isinstance(self.concurrency, int) else most(self.memory_mib * MIB)
 
     @property
+    def steady(self) -> bool:
+        """True if that is a number which stays."""
+        return isinstance(self.concurrency, int)
+
+    @property
     def audio_bytes(self) -> int:
         """What of ``memory_mib`` audio may take, in bytes: the rest, never more than half, is for buffers beside it."""
         memory = self.memory_mib * MIB

@@ -13,7 +13,7 @@ from enum import Enum
 
 from archiver.rules.throughput import Turn, Window, Work, pays
 
-START = 16
+START = 32
 """In flight at first. Fewer save nothing worth having: throughput never argues for less, only push back does."""
 CEILING = 256
 BUFFERS = 512 << 10
@@ -50,10 +50,12 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class Concurrency:
-    """The limit, given every turn that ends. ``start`` equal to ``ceiling`` is a fixed number, whatever happens."""
+    """The limit, given every turn that ends."""
 
     start: int = START
     ceiling: int = CEILING
+    steady: bool = False
+    """True: it stays at ``start``, whatever happens."""
     limit: int = field(init=False)
     """Recordings that may be in flight now: from 1 to ``ceiling``."""
     highest: int = field(init=False)
@@ -83,7 +85,7 @@ class Concurrency:
     def ended(self, turn: Turn) -> int:
         """The limit after this turn."""
         self.pushed_back += turn.pushed_back
-        if self.start == self.ceiling:
+        if self.steady:
             return self.limit
         if turn.pushed_back and turn.begun > self._gave_way:
             self._give_way(turn)
@@ -157,11 +159,13 @@ class Concurrency:
             self._settle_down(self._rest)
 
     def _probe(self, work: Work, now: float) -> None:
+        if self.limit == self.start == self.ceiling:
+            return
         self.phase = Phase.PROBING
         self._base, self._done = self.limit, work
         up = self.limit < self.ceiling and (self._up or self.limit <= self.start)
         above = min(self.ceiling, max(self.limit + 1, round(PROBE * self.limit)))
-        self._tried = above if up else max(min(self.start, self.limit - 1), round(self.limit / PROBE))
+        self._tried = above if up else max(self.start, round(self.limit / PROBE))
         self._go(self._tried, now)
 
     def _compare(self, work: Work, now: float) -> None:

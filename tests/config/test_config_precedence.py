@@ -28,7 +28,7 @@ def test_defaults_are_those_of_the_contract(load_text: Load, minimal: str) -> No
     assert config.verify.duration_tolerance_seconds == (-1.1, 1.5)
     assert config.verify.level is Level.FULL
     assert (config.limits.concurrency, config.limits.memory_mib, config.limits.max_recording_mib) == ("auto", 256, 2048)
-    assert (config.limits.first_in_flight, config.limits.most_in_flight) == (16, 128)
+    assert (config.limits.first_in_flight, config.limits.most_in_flight) == (32, 128)
     assert config.limits.attempts_per_recording == 30
     assert config.limits.spool_dir is None
     assert config.limits.audio_bytes == 192 * 1024 * 1024
@@ -203,9 +203,9 @@ def test_an_override_of_ours_that_does_not_exist_is_our_mistake(load_text: Load,
 @pytest.mark.parametrize(
     ("concurrency", "memory_mib", "in_flight", "audio_mib"),
     [
-        ("auto", 64, (16, 32), 48),
-        ("auto", 256, (16, 128), 192),
-        ("auto", 4096, (16, 256), 3968),
+        ("auto", 64, (32, 32), 48),
+        ("auto", 256, (32, 128), 192),
+        ("auto", 4096, (32, 256), 3968),
         (1, 64, (1, 1), 63.5),
         (32, 256, (32, 32), 240),
         (1024, 64, (1024, 1024), 32),
