@@ -176,7 +176,7 @@ class Run:
         summary.links_refreshed = self._refresher.refreshed
         summary.left = len(self._left)
         summary.in_flight = self._slots.most
-        summary.concurrency = self._slots.limit.limit
+        summary.concurrency = self._slots.limit.level
         summary.concurrency_highest = self._slots.limit.highest
         summary.pushed_back = self._slots.limit.pushed_back
         counts = await self.manifest.counts(self.plan.run_id)

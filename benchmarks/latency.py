@@ -82,7 +82,7 @@ def main() -> None:
     asked = parser.parse_args()
     world = World.generate(seed=1, recordings=asked.recordings, days=1)
     figures: dict[str, dict[str, Any]] = {}
-    print("| round trip | concurrency | recordings/s | in flight at most | could be, at the end | CPU ms | peak MiB |")
+    print("| round trip | concurrency | recordings/s | in flight at most | level at the end | CPU ms | peak MiB |")
     print("|---|---|---|---|---|---|---|")
     with rig.running(None) as servers:
         servers.fill(world)

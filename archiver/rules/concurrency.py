@@ -82,6 +82,11 @@ class Concurrency:
     def __post_init__(self) -> None:
         self.limit = self.highest = self.start = min(self.start, self.ceiling)
 
+    @property
+    def level(self) -> int:
+        """The limit that a probe, if there is one, departs from."""
+        return self._base if self.phase in (Phase.PROBING, Phase.COMPARING) else self.limit
+
     def ended(self, turn: Turn) -> int:
         """The limit after this turn."""
         self.pushed_back += turn.pushed_back
@@ -136,7 +141,6 @@ class Concurrency:
         elif not self._doubted:
             self._doubted = True  # once more: connections were still being made, or somebody else had the machine
         else:
-            self._up = False  # that more would not pay is known; that this many do may have been luck
             self._go(self._base, now)
             self._settle_down(1)
 

@@ -52,7 +52,7 @@ class Summary:
     in_flight: int = 0
     """Recordings that were in flight at once, at most."""
     concurrency: int = 0
-    """How many could be, at the end."""
+    """How many could be, at the end: the level that was found, or the number that was given."""
     concurrency_highest: int = 0
     """How many could be, at most."""
     pushed_back: int = 0

@@ -43,6 +43,7 @@ def test_never_below_one_never_above_the_ceiling(start: int, ceiling: int, ends:
         found = limit.ended(replace(turn, begun=now + turn.begun, ended=now))
         assert 1 <= found <= ceiling
         assert found == limit.limit <= limit.highest <= ceiling
+        assert 1 <= limit.level <= limit.highest
     assert limit.pushed_back == sum(turn.pushed_back for _, turn in ends)
 
 
