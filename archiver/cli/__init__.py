@@ -92,6 +92,8 @@ class _Commands(click.Group):
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run the command line ``args`` (default: the process's) and exit with its code."""
         gc.set_threshold(GARBAGE_FROM)
+        # Or every package that is installed is looked through for one, at each start.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         console = Console()
         extra = {**extra, "obj": console, "standalone_mode": False}
         if sys.stderr is None:  # started with descriptor 2 closed: talk goes nowhere, the work matters more
