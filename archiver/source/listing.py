@@ -8,12 +8,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic
 
+from anyio.to_thread import run_sync
+
 from archiver.model import BadRow, Call, Recording, Window
 from archiver.rules.agreement import MAX_PASSES, ListingPass
 from archiver.source.dialects import Envelope
 from archiver.source.interface import ListingOutcome, Page, Query, RowT
 
 FetchPage = Callable[[Query], Awaitable[Envelope]]
+OFF_LOOP = 1000
+"""Rows from which an answer is read in a thread: a flat list of 100,000 would hold up the transfers for seconds."""
 ReadRow = Callable[[Mapping[str, Any]], tuple[RowT | None, list[BadRow]]]
 
 
@@ -45,7 +49,7 @@ class ReportListing(Generic[RowT]):
             head = None
             if books.pages > 1:  # there were others to move while they were read
                 again = await self._fetch(self._page_query(1))
-                yield replace(self._page(number, 1, again), again=True)
+                yield replace(await self._page(number, 1, again), again=True)
                 head = [identity(row) for row in again.rows]
             pages += books.pages + (head is not None)
             seen |= books.seen
@@ -64,14 +68,19 @@ class ReportListing(Generic[RowT]):
             envelope = await self._fetch(self._page_query(number))
             ids = [identity(row) for row in envelope.rows]
             books.add(ids, envelope.total, envelope.last_page, envelope.more)
-            yield self._page(listing_pass, number, envelope)
+            yield await self._page(listing_pass, number, envelope)
             number += 1
 
     def _page_query(self, number: int) -> Query:
         # Built by ourselves: the next links carry neither token nor filter, and may point at the other report.
         return Query(self._asked.path, {**self._asked.parameters, "page": str(number)})
 
-    def _page(self, listing_pass: int, number: int, envelope: Envelope) -> Page[RowT]:
+    async def _page(self, listing_pass: int, number: int, envelope: Envelope) -> Page[RowT]:
+        if len(envelope.rows) < OFF_LOOP:
+            return self._read_page(listing_pass, number, envelope)
+        return await run_sync(self._read_page, listing_pass, number, envelope)
+
+    def _read_page(self, listing_pass: int, number: int, envelope: Envelope) -> Page[RowT]:
         rows: list[RowT] = []
         bad_rows = [
             BadRow(None, "the row is no object", {"page": number, "number": each}, lost=True)
