@@ -22,7 +22,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps rig bench-start bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps rig bench-start bench-listing bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -125,6 +125,9 @@ sbom: $(TOOLS_STAMP) ## dist/sbom.json: what is locked, as CycloneDX
 
 bench-start: $(STAMP) ## what starting costs: --help, --version, a run with nothing to do; seconds and CPU
 	@$(BIN)/python -m benchmarks.start
+
+bench-listing: $(STAMP) ## what a listed row costs, from the answer to the queue, in each dialect: CPU in µs
+	@$(BIN)/python -m benchmarks.listing
 
 bench-manifest: $(STAMP) ## 1,000,000 rows: --help, status, a run with nothing to do, and which statements go over all rows
 	@$(BIN)/python -m benchmarks.manifest

@@ -25,6 +25,7 @@ PAGES_STATED = 10_000
 """Pages that a statement lists; the archive describes all that are in it."""
 BLOCK = 10_000
 """Rows, some 5 MB of lines, that are held at once."""
+_COMPACT = json.JSONEncoder(separators=(",", ":")).encode
 OFF_LOOP = 50
 """Rows of a page from which it is written in a thread."""
 
@@ -173,4 +174,4 @@ class _Blocks:
 
 def _line(value: Any) -> bytes:
     """ASCII: a lone surrogate stays the escape that it came as."""
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+    return _COMPACT(value).encode() + b"\n"

@@ -16,14 +16,17 @@ from archiver.model import Row
 VOLATILE = frozenset({"serial"})
 """The row's number within the answer (``flat``): every new call would change it in all the others."""
 DIGEST_BYTES = 16
+_AS_IT_STANDS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_ESCAPED = json.JSONEncoder(separators=(",", ":")).encode
+_SORTED = json.JSONEncoder(sort_keys=True).encode
 
 
 def line_of(row: Row) -> bytes:
     """The row as one line of newline JSON, its end included."""
     try:
-        return json.dumps(dict(row), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        return _AS_IT_STANDS(dict(row)).encode() + b"\n"
     except UnicodeEncodeError:  # a lone surrogate stays the escape that it came as
-        return json.dumps(dict(row), separators=(",", ":")).encode() + b"\n"
+        return _ESCAPED(dict(row)).encode() + b"\n"
 
 
 def row_of(line: bytes) -> dict[str, Any]:
@@ -49,7 +52,7 @@ def id_of(row: Row) -> str:
 def digest_of(row: Row) -> bytes:
     """``DIGEST_BYTES`` bytes, equal for rows that say the same of the call, whatever the order of their fields."""
     said = {name: value for name, value in row.items() if name not in VOLATILE}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()[:DIGEST_BYTES]
+    return hashlib.sha256(_SORTED(said).encode()).digest()[:DIGEST_BYTES]
 
 
 def digest_of_all(pairs: Iterable[tuple[str, bytes]]) -> str:
