@@ -51,6 +51,16 @@ def test_the_make_targets_that_documents_name_exist() -> None:
         assert set(re.findall(r"`make ([a-z0-9-]+)`", path.read_text())) <= targets, path
 
 
+def test_the_tests_that_documents_name_exist() -> None:
+    written = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^\s*(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        assert set(re.findall(r"`(test_\w+)`", path.read_text())) <= written, path
+
+
 def test_every_state_is_named_in_the_readme() -> None:
     assert all(f"`{state}`" in README for state in State)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -79,4 +81,29 @@ def test_a_dead_link_is_known_by_the_servers_clock(tmp_path: Path) -> None:
         assert ended.code == 0, ended.stderr
         assert ended.events[-1]["links_refreshed"] >= 1
         assert not [each for each in ended.events if each["type"] == "attempt_failed"]
+        assert lab.recover() == []
+
+
+@dataclass(frozen=True)
+class Zone:
+    """``prepare`` for the launcher: the machine is somewhere else."""
+
+    name: str
+
+    def __call__(self) -> None:
+        os.environ["TZ"] = self.name
+        time.tzset()
+
+
+def test_a_machine_that_moves_between_zones(tmp_path: Path) -> None:
+    """Fourteen hours ahead, then eleven behind: the same days, the same keys, and nothing is put again."""
+    world = World.generate(seed=234, recordings=6, days=2)
+    with directory_lab(tmp_path, world) as lab:
+        assert lab.run(Zone("Pacific/Kiritimati")).code == 0
+        before = lab.bucket().digests()
+        days = {each.created_at.date().isoformat() for each in world.recordings()}
+        assert {key.split("dt=")[1][:10] for key in before if key.startswith("recordings/")} == days
+        ended = lab.run(Zone("Pacific/Pago_Pago"))
+        assert (ended.code, ended.events[-1]["already_archived"]) == (0, 6)
+        assert lab.bucket().digests() == before
         assert lab.recover() == []
