@@ -9,7 +9,6 @@ time, of which each page costs a request. The last line is one JSON object.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from archiver.cli import GARBAGE_FROM
+from archiver.cli.run import settle_memory
 from archiver.clock import SystemClock
 from archiver.custody import Custody
 from archiver.deadline_queue import DeadlineQueue
@@ -126,7 +125,7 @@ def main() -> None:
         "--recordings", type=int, default=30_000, help="in the flat dialect; a tenth of it in the others"
     )
     asked = parser.parse_args()
-    gc.set_threshold(GARBAGE_FROM)  # as the command line does
+    settle_memory()
     found = {
         dialect: measured(dialect, asked.recordings // (1 if dialect == "flat" else 10))
         for dialect in ("flat", "paged", "resource")

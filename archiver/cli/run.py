@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from archiver.runner import Ended
     from archiver.telemetry.profile import Profile
 
+GARBAGE_FROM = 20_000
+"""Objects made and not freed between two looks for cycles, from here on. A recording leaves few."""
 REASONS = 5
 """Reasons for what was left, at most: the commonest."""
 
@@ -81,6 +83,7 @@ def run(
 def settle_memory() -> None:
     """What was imported lives until the end: it is not to be looked through again and again for garbage."""
     gc.freeze()
+    gc.set_threshold(GARBAGE_FROM)
 
 
 def allow_descriptors(in_flight: int) -> None:
