@@ -113,7 +113,7 @@ class Custody:
         sealed = await self.seal(await self.advance(entry, Event.UPLOADED, change))
         if isinstance(sealed, Clash):
             return sealed
-        pushed_back = outcome.pushed_back or sealed.pushed_back
+        pushed_back = _pushed_back(outcome) or sealed.pushed_back
         return Settled(sealed.entry, (*exhibit.verdict.reasons, *demand.unclear), pushed_back=pushed_back)
 
     async def seal(self, entry: Entry) -> Settled | Clash:
@@ -128,7 +128,7 @@ class Custody:
         if put is None:
             return Clash(key)
         sealed = await self.advance(entry, Event.SEALED, Change(sidecar=put.stored))
-        return Settled(sealed, pushed_back=put.pushed_back)
+        return Settled(sealed, pushed_back=_pushed_back(put))
 
     async def resume(self, entry: Entry) -> Settled | Clash | Entry:
         """Seal what an earlier run has stored; the entry, discovered again, if its audio is not there any more."""
@@ -169,7 +169,7 @@ class Custody:
                 **demand.columns(outcome.stored),
             )
             rejected = await self.advance(entry, Event.REJECTED, change)
-            return Settled(rejected, verdict.reasons, pushed_back=outcome.pushed_back or put.pushed_back)
+            return Settled(rejected, verdict.reasons, pushed_back=_pushed_back(outcome) or _pushed_back(put))
         return Clash(key)
 
     async def adopt(self, entry: Entry, bucket_day: BucketDay) -> Settled | None:
@@ -294,3 +294,7 @@ class Custody:
             kept=kept,
             call=call_facts.by_key(exhibit.call, exhibit.recording.row) if exhibit.call else None,
         )
+
+
+def _pushed_back(put: PutOutcome) -> bool:
+    return isinstance(put, Created) and put.pushed_back

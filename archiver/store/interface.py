@@ -38,8 +38,6 @@ class AlreadyThere:
     """The key held these very bytes before: nothing was written."""
 
     stored: StoredObject
-    pushed_back: bool = False
-    """As above."""
 
 
 @dataclass(frozen=True, slots=True)

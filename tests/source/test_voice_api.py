@@ -16,7 +16,7 @@ import trustme
 from archiver.clock import SystemClock
 from archiver.errors import SourceFailed
 from archiver.model import Call, Digest, Link, Recording, Window
-from archiver.sandbox import OnAudio, Redirect, Sandbox, World
+from archiver.sandbox import OnAudio, Redirect, Sandbox, Status, World
 from archiver.source.interface import FetchFailed, FetchOutcome, LinkRefused
 from archiver.source.listing import ReportListing
 from archiver.source.voice_api import Tenant, VoiceApi, english_date
@@ -158,6 +158,17 @@ def test_the_token_goes_to_the_api_alone_and_no_redirect_is_followed() -> None:
         for record in sandbox.downloads():
             assert "authorization" not in dict(record.headers)
             assert sandbox.token not in record.target
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_an_origin_that_asks_to_be_spared_is_told_from_one_that_is_down(status: int) -> None:
+    with Sandbox(World.generate(seed=87, recordings=1, days=1)).running() as sandbox:
+        sandbox.inject(OnAudio(Status(status, retry_after="7")))
+        outcome = anyio.run(fetch, sandbox)
+    assert isinstance(outcome, FetchFailed)
+    assert outcome.pushed_back == (status in (429, 503))
+    assert outcome.outage == (status != 500)
+    assert outcome.retry_after == 7
 
 
 def test_tls_is_verified(tmp_path: Path) -> None:

@@ -366,7 +366,9 @@ async def test_other_bytes_under_the_key_are_a_conflict(store: S3Store, server: 
 @pytest.mark.parametrize("first", [refusal(409, "ConditionalRequestConflict"), refusal(503, "SlowDown"), Answer(500)])
 async def test_transient_refusals_are_tried_again(store: S3Store, server: Server, first: Answer) -> None:
     server.says("PUT", first, first, ECHO)
-    assert isinstance(await store.put_new(KEY, BODY, DIGEST, "audio/mpeg"), Created)
+    outcome = await store.put_new(KEY, BODY, DIGEST, "audio/mpeg")
+    assert isinstance(outcome, Created)
+    assert outcome.pushed_back == (first.status == 503)
     assert server.methods == ["PUT", "PUT", "PUT"]
 
 
@@ -376,6 +378,7 @@ async def test_they_are_not_tried_for_ever(store: S3Store, server: Server, answe
     with pytest.raises(StoreFailed) as caught:
         await store.put_new(KEY, BODY, DIGEST, "audio/mpeg")
     assert len(server.requests) == 5
+    assert caught.value.pushed_back == (answer.status == 503)
     assert_silent(*wordings(caught.value))
 
 
