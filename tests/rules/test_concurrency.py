@@ -147,6 +147,15 @@ def test_a_server_with_room_for_few_is_hardly_ever_asked_for_more() -> None:
     assert limit.pushed_back == world.refused
 
 
+def test_a_single_push_back_among_many_costs_little() -> None:
+    world, limit = FarAway(0.02, cpu=0.0025, listed=300), Concurrency(128, 256)
+    world.run(limit, 2)
+    limit.ended(Turn(world.now, world.now, 128, settled=False, pushed_back=True))
+    assert limit.limit == 64
+    world.run(limit, 3)
+    assert limit.limit == 96, "listing is what bounds, so that no probe can have told"
+
+
 def test_it_recovers_after_a_push_back() -> None:
     world, limit = FarAway(0.1, cpu=0.0025), Concurrency()
     before = world.run(limit, 30)
