@@ -39,7 +39,7 @@ COMMON = (
     Step("window noted", _MANIFEST, "note_window"),
     Step("audio fetched", "archiver.source.voice_api:VoiceApi", "fetch"),
     Step("piece received", "archiver.spool:Receiver", "write"),
-    Step("audio probed", "archiver.pipeline", "probe"),
+    Step("audio probed", "archiver.audio", "probe"),
     Step("same audio looked up", _MANIFEST, "same_content"),
     Step("audio put", "{store}", "put_new", "recordings/&.mp3"),
     Step("row stored", _MANIFEST, "advance", "uploaded"),
