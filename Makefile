@@ -22,7 +22,11 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps rig bench-start bench-listing bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+=======
+.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest bench-steps rig bench-start bench-growth bench-pace bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+>>>>>>> 236d6aa (Give big blocks of memory back as soon as they are freed: what was parsed day after day stayed in holes; measure how the listing keeps ahead; awscrt and niquests among the clients; let make bench write its tables)
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -84,7 +88,7 @@ fuzz: $(STAMP) ## mutants of real audio at the verifier for SECONDS=600, then 20
 	@$(BIN)/python -m tests.faults fuzz --seconds $(SECONDS) --documents $(DOCUMENTS) --seed $(SEED)
 
 bench: $(BENCH_STAMP) rig ## this program beside rclone, curl, aria2, wget, s5cmd, boto3 on the same files: recordings/s, CPU, memory
-	@$(BIN)/python -m benchmarks.compare --plot docs/performance.svg
+	@$(BIN)/python -m benchmarks.compare --plot docs/performance.svg --docs docs/performance.md
 
 bench-quick: $(BENCH_STAMP) rig ## the same with few recordings and two rounds, under two minutes
 	@$(BIN)/python -m benchmarks.compare --quick
@@ -137,6 +141,9 @@ bench-steps: $(STAMP) ## CPU of the manifest per recording: listed, looked up, u
 
 bench-growth: $(BENCH_STAMP) rig ## CPU and memory from 1,000 to 50,000 recordings in a run, and on 1,000,000 rows: about eight minutes (QUICK=1)
 	@$(BIN)/python -m benchmarks.growth $(if $(QUICK),--quick)
+
+bench-pace: $(STAMP) ## a paged tenant of 1,000 GETs a minute: do transfers starve, do links wait: about six minutes
+	@$(BIN)/python -m benchmarks.pacing
 
 bench-memory: $(BENCH_STAMP) rig ## 3,000 recordings of a real size mix, then one of 1.5 GB, under a budget of 256 MiB: peak memory
 	@$(BIN)/python -m benchmarks.memory

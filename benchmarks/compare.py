@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import shutil
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from archiver.sandbox import Sandbox, World
 from benchmarks import rig
 from benchmarks.peers import CEILING, OURS, PEERS, RIVAL, Task, environment, missing
 from benchmarks.usage import Usage, usage_of
+
+BEGIN, END = "<!-- written by make bench -->", "<!-- end of what make bench has written -->"
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,22 @@ def table(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def conditions(recordings: int, count: int) -> str:
+    """What was measured where, in words."""
+    command = f"python -m benchmarks.compare --recordings {recordings} --rounds {count}"
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
+    return f"`{command}`: {machine}, {date.today().isoformat()}, medians."  # noqa: DTZ011 - as people there write it
+
+
+def write_down(text: str, path: Path) -> None:
+    """Put ``text`` in the place of what stands between the two marks of a document."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise RuntimeError(f"{path} has no place for the tables: {BEGIN} and {END}")
+    path.write_text(f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}")
+
+
 def plot(figures: dict[str, Any], path: Path) -> None:
     """Recordings per second, one group of bars a way."""
     import matplotlib as mpl
@@ -156,6 +176,7 @@ def main() -> None:
     parser.add_argument("--ways", default="")
     parser.add_argument("--only", default="", help="names of clients, separated by semicolons")
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--docs", type=Path, help="a document whose tables are to be replaced")
     asked = parser.parse_args()
     recordings = asked.recordings or (400 if asked.quick else 2000)
     count = asked.rounds or (2 if asked.quick else 5)
@@ -168,6 +189,8 @@ def main() -> None:
         measurable = [way for way in ways if field.ends(way) is not None]
         figures = report(rounds(field, names, measurable, count), recordings)
     print(table(figures))
+    if asked.docs:
+        write_down(f"{conditions(recordings, count)}\n{table(figures)}", asked.docs)
     if asked.plot:
         plot(figures, asked.plot)
     print(json.dumps({"bench": "compare", "recordings": recordings, "rounds": count, "ways": figures}))

@@ -30,6 +30,11 @@ REASONS = 5
 """Reasons for what was left, at most: the commonest."""
 
 
+M_MMAP_THRESHOLD = -3
+"""As malloc.h has it."""
+BIG = 1 << 20
+
+
 @click.command()
 @click.option("--from", "first", type=Day(), metavar="DATE", help="First UTC day. Default: every day not closed.")
 @click.option("--to", "last", type=Day(), metavar="DATE", help="Last UTC day, included. Default: today.")
@@ -81,9 +86,18 @@ def run(
 
 
 def settle_memory() -> None:
-    """What was imported lives until the end: it is not to be looked through again and again for garbage."""
+    """What was imported lives until the end: it is not to be looked through again and again for garbage.
+
+    And blocks of ``BIG`` bytes go back to the system once they are freed. glibc's malloc would move that limit up with
+    each such block, and what threads parse and drop, day after day, would stay in holes between what lives.
+    """
+    import ctypes
+
     gc.freeze()
     gc.set_threshold(GARBAGE_FROM)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library has it
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, BIG)
 
 
 def allow_descriptors(in_flight: int) -> None:
