@@ -22,11 +22,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps rig bench-start bench-listing bench-growth bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
-=======
-.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-clients bench-manifest bench-steps rig bench-start bench-growth bench-pace bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
->>>>>>> 236d6aa (Give big blocks of memory back as soon as they are freed: what was parsed day after day stayed in holes; measure how the listing keeps ahead; awscrt and niquests among the clients; let make bench write its tables)
+.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps rig bench-start bench-listing bench-growth bench-pace bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
