@@ -22,7 +22,7 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps rig bench-start bench-listing bench-growth bench-pace bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps bench-duties rig bench-start bench-listing bench-growth bench-pace bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -131,6 +131,9 @@ bench-listing: $(STAMP) ## what a listed row costs, from the answer to the queue
 
 bench-manifest: $(STAMP) ## 1,000,000 rows: --help, status, a run with nothing to do, and which statements go over all rows
 	@$(BIN)/python -m benchmarks.manifest
+
+bench-duties: $(BENCH_STAMP) rig ## CPU of each duty by itself: digests, verification, sidecar, manifest, one GET, two puts
+	@$(BIN)/python -m benchmarks.duties
 
 bench-steps: $(STAMP) ## CPU of the manifest per recording: listed, looked up, uploaded, sealed, seen again
 	@$(BIN)/python -m benchmarks.manifest_steps
