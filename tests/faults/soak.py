@@ -17,7 +17,7 @@ from tests.faults.schedules import endure, station
 from tests.stories.bucket_server import BucketServer
 
 PORTION = 100
-"""Schedules at a time: Hypothesis keeps hold of all that each of them had in hand, until the last is over."""
+"""Schedules at a time, in one process."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ def endured(schedules: int, seed: int, home: Path) -> Endured:
     sizes = [min(PORTION, schedules - done) for done in range(0, schedules, PORTION)]
     work = [(size, seed * 100_000 + n, home, n % 10 == 9) for n, size in enumerate(sizes)]
     told = Endured()
-    with ProcessPoolExecutor(2 * (os.cpu_count() or 1), get_context("spawn"), max_tasks_per_child=5) as pool:
+    with ProcessPoolExecutor(2 * (os.cpu_count() or 1), get_context("spawn")) as pool:
         for each in pool.map(portion, *zip(*work, strict=True)):
             told.schedules += each.schedules
             told.connections_met += each.connections_met
