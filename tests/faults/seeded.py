@@ -13,6 +13,7 @@ from typing import Any
 
 def exchange(owner: Any, name: str, for_: Any) -> None:
     """Put something else in the place of a function of the program."""
+    getattr(owner, name)  # what is not there cannot be exchanged
     setattr(owner, name, for_)
 
 

@@ -183,12 +183,12 @@ def attack_with_bug(lab: Lab) -> Mapping[str, bytes]:
 
 
 def explode() -> None:
-    import archiver.pipeline
+    import archiver.audio
 
     def probe(*_: object, **__: object) -> object:
         raise RuntimeError(f"{TOKEN} {ELSEWHERE} Bearer {TOKEN}")
 
-    exchange(archiver.pipeline, "probe", probe)
+    exchange(archiver.audio, "probe", probe)
 
 
 def test_scratch_and_process_of_a_run_that_was_killed(server: FaultyBucketServer, tmp_path: Path) -> None:
