@@ -13,6 +13,7 @@ TOOLS_VENV := .venv-tools
 TOOLS_STAMP := $(TOOLS_VENV)/.installed
 CORPUS_STAMP := $(VENV)/.installed-corpus
 BENCH_STAMP := $(VENV)/.installed-bench
+CRT := .awscrt
 RIG_PACKAGES := nginx-light aria2 curl wget
 SEED ?= 1
 SECONDS ?= 600
@@ -92,8 +93,8 @@ bench-quick: $(BENCH_STAMP) rig ## the same with few recordings and two rounds, 
 bench-latency: $(BENCH_STAMP) rig ## 1, 20 and 100 ms away: as many in flight as prove worth it, beside 8, 32 and 128; two minutes
 	@$(BIN)/python -m benchmarks.latency
 
-bench-clients: $(BENCH_STAMP) rig ## one GET and two puts a recording with each HTTP client that could do it
-	@$(BIN)/python -m benchmarks.clients
+bench-clients: $(BENCH_STAMP) $(CRT)/.installed rig ## one GET and two puts a recording with each HTTP client that could do it
+	@PYTHONPATH=$(CRT) $(BIN)/python -m benchmarks.clients
 
 # Names everything that is missing at once; only nginx is needed, peers that are not there are named and left out.
 rig:
@@ -164,7 +165,7 @@ format: $(STAMP) ## format, and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) $(S3_VENV) $(RGW) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(S3_VENV) $(RGW) $(CRT) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Says what is missing, and how to get it, before pip or venv fail in their own words.
@@ -218,6 +219,11 @@ $(RGW_STAMP):
 
 $(BENCH_STAMP): $(STAMP)
 	@$(call PIP,$(VENV)) -e '.[bench]'
+	@touch $@
+
+# By itself: botocore loads awscrt wherever it finds it, and everything else is measured without.
+$(CRT)/.installed: $(BENCH_STAMP)
+	@$(call PIP,$(VENV)) --upgrade --target $(CRT) 'awscrt>=0.38'
 	@touch $@
 
 $(TOOLS_STAMP): pyproject.toml requirements-dev.lock | python
