@@ -160,17 +160,14 @@ async def snapshots_of(config: Config) -> AsyncIterator[Snapshots]:
     from archiver.snapshots import Snapshots
 
     path = config.manifest.path
-    scratch = ScratchDirectory(path.parent)
-    try:
-        sqlite.make_parents(path)
-        scratch.__enter__()
-    except OSError as error:
-        raise ManifestUnusable(f"{path.parent} cannot be used: {error.strerror}", "it must be writable") from None
-    try:
-        async with store_of(config) as store:
-            yield Snapshots(store, scratch, SystemClock(), SOFTWARE)
-    finally:
-        scratch.__exit__(None, None, None)
+    async with AsyncExitStack() as stack:
+        try:
+            sqlite.make_parents(path)
+            scratch = stack.enter_context(ScratchDirectory(path.parent))
+        except OSError as error:
+            raise ManifestUnusable(f"{path.parent} cannot be used: {error.strerror}", "it must be writable") from None
+        store = await stack.enter_async_context(store_of(config))
+        yield Snapshots(store, scratch, SystemClock(), SOFTWARE)
 
 
 async def fetch_manifest(config: Config) -> None:

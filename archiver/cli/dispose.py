@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.console import Console
+from archiver.cli.outputs import write
 from archiver.errors import ExitCode, UsageInvalid
 from archiver.rules.counting import counted
 
@@ -64,7 +64,7 @@ def _write_plan(console: Console, plan: Plan, output: Path | None) -> ExitCode:
     from archiver.rules.disposal import plan_bytes
 
     path = output or Path(f"disposal-{plan.made_at:%Y%m%dT%H%M%SZ}.json")
-    _write(path, plan_bytes(plan))
+    write(path, plan_bytes(plan))
     console.event("summary", plan=str(path), digest=str(plan.digest), recordings=len(plan.recordings))
     if not console.flags.json:
         console.data(f"{counted(len(plan.recordings), 'recording')} past retention: {path}")
@@ -115,8 +115,8 @@ def _tell(console: Console, said: dict[str, Any], path: Path) -> ExitCode:
     from archiver.rules.certificate import page
 
     beside = path.with_suffix(".html")
-    _write(path, json.dumps(said, indent=2).encode() + b"\n", again=True)
-    _write(beside, page(said).encode(), again=True)
+    write(path, json.dumps(said, indent=2).encode() + b"\n", again=True)
+    write(beside, page(said).encode(), again=True)
     counts = {"disposed": len(said["disposed"]), "kept": len(said["kept"])}
     if (copies := said["second_destination"]) is not None:
         counts |= {"copies_disposed": len(copies["deleted"]), "copies_kept": len(copies["stayed"])}
@@ -148,17 +148,3 @@ def _code(said: dict[str, Any]) -> ExitCode:
     if said["kept"] or any(not each["pending"] for each in stayed):
         return ExitCode.NEEDS_A_PERSON
     return ExitCode.INCOMPLETE if stayed else ExitCode.COMPLETE
-
-
-def _write(path: Path, content: bytes, *, again: bool = False) -> None:
-    """For nobody else to read; a plan is never written over."""
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if again else os.O_EXCL)
-    try:
-        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-            file.write(content)
-    except FileExistsError:
-        raise UsageInvalid(
-            f"{path} exists already", "--output FILE names another; nothing is ever overwritten"
-        ) from None
-    except OSError as error:
-        raise UsageInvalid(f"{path} cannot be written: {error.strerror}", "--output FILE names another place") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from archiver.cli.console import Console
-from archiver.errors import UsageInvalid
+from archiver.cli.outputs import exists_already, write
 
 _BASE_URL = "https://eu.cpaas.bics.com/api/v2/"
 _TEMPLATE = """\
@@ -47,7 +46,7 @@ def init(console: Console, output: Path, no_input: bool) -> None:
     environment or in a file of its own.
     """
     if output.exists() or output.is_symlink():
-        raise _exists(output)
+        raise exists_already(output)
     from archiver.config.values import api_url, destination_url
 
     home = output.absolute().parent
@@ -57,7 +56,7 @@ def init(console: Console, output: Path, no_input: bool) -> None:
         destination = _ask("Destination (s3://BUCKET/PREFIX or file:///PATH)", destination, destination_url)
     manifest = f"sqlite://{quote(str(home / 'archiver-manifest.db'))}"
     text = _TEMPLATE.format(base_url=base_url, destination=_plain(destination), manifest=_plain(manifest))
-    _write_new(output, text)
+    write(output, text.encode())
     console.event("config", path=output)
     console.say(f"wrote {output}")
     console.say("next: export ARCHIVER_TOKEN=…, then archiver config validate, archiver doctor, archiver run --dry-run")
@@ -78,18 +77,3 @@ def _plain(text: str) -> str:
     import yaml
 
     return yaml.safe_dump(text, width=10_000, allow_unicode=True).removesuffix("...\n").strip().replace("${", "$${")
-
-
-def _write_new(path: Path, text: str) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise _exists(path) from None
-    except OSError as error:
-        raise UsageInvalid(f"{path} cannot be written: {error.strerror}", "--output FILE names another place") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-
-
-def _exists(path: Path) -> UsageInvalid:
-    return UsageInvalid(f"{path} exists already", "--output FILE names another; nothing is ever overwritten")
