@@ -37,7 +37,7 @@ test: $(STAMP) ## all tests
 
 test-s3: $(STAMP) $(S3_STAMP) ## the store's contract and the stories of retention on LocalStack's S3, which enforces
 	@ARCHIVER_TEST_LOCALSTACK=$(CURDIR)/$(S3_VENV)/bin/python $(BIN)/python -m pytest -q \
-	  tests/store/test_contract.py tests/store/test_signatures.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
+	  tests/store/test_contract.py tests/store/test_locks.py tests/store/test_versions.py tests/s3
 
 test-rgw: $(STAMP) $(RGW_STAMP) ## the same on Debian 12's radosgw (Ceph 16), where apt has it; nothing is installed
 	@ARCHIVER_TEST_RADOSGW=$(CURDIR)/$(RGW) $(BIN)/python -m pytest -q \

@@ -1,4 +1,7 @@
-"""What only a server that checks signatures can show: that it does, so that the rest of the suite proves ours right."""
+"""What only a server that checks signatures can show: that it does, so that the rest of the suite proves ours right.
+
+``rclone serve s3`` and radosgw do. LocalStack checks those of presigned URLs alone: ``make test-s3`` leaves this out.
+"""
 
 from __future__ import annotations
 
