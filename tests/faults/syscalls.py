@@ -64,7 +64,8 @@ def suffer(point: Point, home: Path) -> tuple[bool, list[Violation]]:
     world, bad = small_world(271, recordings=3)
     with directory_lab(home, world, bad) as lab:
         fired, code, stderr = _run(lab, point)
-        if code not in ALLOWED or "Traceback" in stderr:
+        unheard = code == 1 and "stdout cannot be written" in stderr  # the work was done, and nobody was told
+        if (code not in ALLOWED and not unheard) or "Traceback" in stderr:
             lab.violations.append(Violation("I4", f"exit code {code}: {stderr[-800:]}"))
         lab.look()
         lab.recover()
