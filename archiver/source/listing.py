@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic
@@ -12,6 +13,7 @@ from anyio.to_thread import run_sync
 
 from archiver.model import BadRow, Call, Recording, Window
 from archiver.rules.agreement import MAX_PASSES, ListingPass
+from archiver.source.ahead import PagesAhead
 from archiver.source.dialects import Envelope
 from archiver.source.interface import ListingOutcome, Page, Query, RowT
 
@@ -44,8 +46,9 @@ class ReportListing(Generic[RowT]):
         pages = 0
         for number in range(1, MAX_PASSES + 1):
             books = ListingPass()
-            async for page in self._one_pass(number, books):
-                yield page
+            async with aclosing(self._one_pass(number, books)) as one_pass:
+                async for page in one_pass:
+                    yield page
             head = None
             if books.pages > 1:  # there were others to move while they were read
                 again = await self._fetch(self._page_query(1))
@@ -64,12 +67,13 @@ class ReportListing(Generic[RowT]):
 
     async def _one_pass(self, listing_pass: int, books: ListingPass) -> AsyncGenerator[Page[RowT], None]:
         number = 1
-        while books.wants_page(number):
-            envelope = await self._fetch(self._page_query(number))
-            ids = [identity(row) for row in envelope.rows]
-            books.add(ids, envelope.total, envelope.last_page, envelope.more)
-            yield await self._page(listing_pass, number, envelope)
-            number += 1
+        async with aclosing(PagesAhead(lambda each: self._fetch(self._page_query(each)))) as pages:
+            while books.wants_page(number):
+                envelope = await pages.page(number, books.last_page)
+                ids = [identity(row) for row in envelope.rows]
+                books.add(ids, envelope.total, envelope.last_page, envelope.more)
+                yield await self._page(listing_pass, number, envelope)
+                number += 1
 
     def _page_query(self, number: int) -> Query:
         # Built by ourselves: the next links carry neither token nor filter, and may point at the other report.
