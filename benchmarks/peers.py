@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.rig import BUCKET, KEY_ID, SECRET, Endpoints
 
-OURS = ("archiver", "archiver, transport level")
+OURS = ("archiver", "archiver, transport level", "archiver, on one core")
 RIVAL = "rclone copyurl"
 CEILING = "bare sockets"
 
@@ -182,6 +182,7 @@ def tool(name: str) -> str:
 PEERS: Mapping[str, tuple[Callable[[Task], list[str]], tuple[str, ...]]] = {
     OURS[0]: (archiver, ()),
     OURS[1]: (lambda task: archiver(task, level="transport"), ()),
+    OURS[2]: (lambda task: ["taskset", "-c", "0", *archiver(task)], ("taskset",)),
     RIVAL: (rclone_copyurl, ("rclone",)),
     "curl + s5cmd": (curl_s5cmd, ("curl", "s5cmd")),
     "aria2 + s5cmd": (aria2_s5cmd, ("aria2c", "s5cmd")),
