@@ -10,7 +10,7 @@ import anyio
 
 PageT = TypeVar("PageT")
 AT_ONCE = 6
-"""Pages. The rate limit holds for them all the same; links on them wait for the pages before, so it is no more."""
+"""Pages. The rate limit holds for them all the same."""
 
 
 class PagesAhead(Generic[PageT]):
