@@ -300,6 +300,11 @@ class _Exchange:
         return 0
 
 
+def nothing_more(_: bytes) -> bool:
+    """Takes no body: whoever asked knows enough by the head."""
+    return True
+
+
 def proxy_for(url: str, *, or_else: str = "") -> str:
     """The proxy that the environment names for a URL's scheme, or for ``or_else``, as ``Asking`` takes it."""
     parts = urlsplit(url)

@@ -130,25 +130,26 @@ async def test_room_for_two_per_taker_until_a_pace_is_known() -> None:
             await waiting.room(3600.0)
 
 
+async def transfer(count: int, waiting: DeadlineQueue, clock: Hands, *, seconds: float) -> None:
+    """So many recordings, one after the other, each in so many seconds."""
+    for _ in range(count):
+        taken = await waiting.take()
+        assert taken is not None
+        clock.seconds += seconds
+        waiting.done(taken)
+
+
 async def test_room_follows_the_pace_and_the_life_of_links() -> None:
     """Ten recordings a second, links of 100 s: a hundred may wait, which is a tenth of their life."""
     clock = Hands()
     waiting = queue(clock)
     for number in range(200):
         waiting.put(job(str(number), 1000 + number))
-    for _ in range(50):
-        taken = await waiting.take()
-        assert taken is not None
-        clock.seconds += 0.1
-        waiting.done(taken)
+    await transfer(50, waiting, clock, seconds=0.1)
     with pytest.raises(TimeoutError):
         with anyio.fail_after(0.02):
             await waiting.room(100.0)
-    for _ in range(50):
-        taken = await waiting.take()
-        assert taken is not None
-        clock.seconds += 0.1
-        waiting.done(taken)
+    await transfer(50, waiting, clock, seconds=0.1)
     assert len(waiting) == 100
     with anyio.fail_after(60):
         await waiting.room(103.0)
@@ -160,11 +161,7 @@ async def test_room_is_bounded_however_fast_the_transfers_and_long_the_lives() -
     waiting = queue(clock)
     for number in range(MOST_AHEAD + 101):
         waiting.put(job(str(number), 3600))
-    for _ in range(100):
-        taken = await waiting.take()
-        assert taken is not None
-        clock.seconds += 0.001
-        waiting.done(taken)
+    await transfer(100, waiting, clock, seconds=0.001)
     with pytest.raises(TimeoutError):
         with anyio.fail_after(0.02):
             await waiting.room(3600.0)

@@ -20,7 +20,7 @@ from archiver.clock import ServerClock
 from archiver.errors import SourceFailed, SourceRefused
 from archiver.rules.retry import LISTING, GiveUp
 from archiver.source.dialects import Envelope, UnusableAnswer, unwrap
-from archiver.wire import Asking, Head, Take, Trouble, Wire, WireFailed, proxy_for
+from archiver.wire import Asking, Head, Take, Trouble, Wire, WireFailed, nothing_more, proxy_for
 
 BODY_LIMIT = 128 * 2**20
 """Bytes of one answer: a flat list of some 100,000 rows."""
@@ -136,7 +136,7 @@ class ApiClient:
 
         def accept(head: Head) -> Take:
             self._observe(head.headers.get("date"))  # before the body, since a long one takes its time
-            return take if head.status not in REFUSED else _nothing_more
+            return take if head.status not in REFUSED else nothing_more
 
         head = self._wire.exchange(asking, accept)
         if not body:
@@ -190,10 +190,6 @@ def _decoded(body: bytes, coding: str) -> bytes:
     if len(plain) > BODY_LIMIT:
         raise UnusableAnswer(f"the answer is longer than {BODY_LIMIT} bytes")
     return plain
-
-
-def _nothing_more(_: bytes) -> bool:
-    return True
 
 
 def _words(failed: WireFailed) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import anyio
 from anyio import from_thread
 from anyio.to_thread import run_sync
 
@@ -27,7 +26,7 @@ from archiver.source.interface import (
     LinkRefused,
 )
 from archiver.source.pinning import AddressRefused, Pins, Resolve, system_resolver
-from archiver.wire import CONNECT_SECONDS, Asking, Head, Take, Trouble, Wire, WireFailed
+from archiver.wire import Asking, Head, Take, Trouble, Wire, WireFailed, nothing_more
 
 HEADERS_TIMEOUT = 60.0
 """Seconds until the head of an answer is complete, however slowly it drips; so long for a refusal's body, too."""
@@ -79,10 +78,7 @@ class AudioOrigin:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         trouble = Trouble.UNREACHABLE
         try:
-            addresses = self._pins.known(str(parts.hostname), port)
-            if not addresses:
-                with anyio.fail_after(CONNECT_SECONDS):
-                    addresses = await self._pins.addresses(str(parts.hostname), port)
+            addresses = await self._pins.addresses(str(parts.hostname), port)
         except AddressRefused as refused:
             return LinkRefused(str(refused), permanent=True)
         except TimeoutError:
@@ -153,6 +149,8 @@ class _Body:
     def __init__(self, sink: AudioSink) -> None:
         self._sink = sink
         self._head: Head | None = None
+        self._stated: tuple[Digest, ...] = ()
+        self._etag: tuple[Digest, ...] = ()
         self.words = bytearray()
 
     @property
@@ -170,7 +168,7 @@ class _Body:
         if head.status != 200:
             return self._keep
         if _encoding(head.headers):
-            return _refuse
+            return nothing_more
         self._begin(head)
         return self._sink.write
 
@@ -184,9 +182,8 @@ class _Body:
         length = head.length
         if length is not None and self.received != length:
             return FetchFailed(f"{self.received} bytes arrived of {length}")
-        stated, etag = _stated_digests(headers), _md5_of_etag(headers)
-        held = {digest for digest in (*stated, *etag) if self._sink.digest(digest.algorithm) == digest}
-        for digest in stated:
+        held = {each for each in (*self._stated, *self._etag) if self._sink.digest(each.algorithm) == each}
+        for digest in self._stated:
             if digest not in held:
                 return FetchFailed(f"the bytes do not have the {digest.algorithm} that the origin states")
         self._sink.end()
@@ -197,12 +194,13 @@ class _Body:
                 completeness=_completeness(headers, length),
                 content_type=_media_type(headers),
                 origin_digests=tuple(sorted(held)),
-                etag_differs=any(digest not in held for digest in etag),
+                etag_differs=any(digest not in held for digest in self._etag),
             )
         )
 
     def _begin(self, head: Head) -> None:
-        digests = [digest.algorithm for digest in (*_stated_digests(head.headers), *_md5_of_etag(head.headers))]
+        self._stated, self._etag = _stated_digests(head.headers), _md5_of_etag(head.headers)
+        digests = [digest.algorithm for digest in (*self._stated, *self._etag)]
         if not self._sink.begin_at_once(head.length, digests):
             from_thread.run(self._sink.begin, head.length, digests)
         self._head = head
@@ -210,10 +208,6 @@ class _Body:
     def _keep(self, chunk: bytes) -> bool:
         self.words += chunk[: ERROR_BODY_LIMIT - len(self.words)]
         return len(self.words) >= ERROR_BODY_LIMIT
-
-
-def _refuse(_: bytes) -> bool:
-    return True
 
 
 def _media_type(headers: Mapping[str, str]) -> str | None:

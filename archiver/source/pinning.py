@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 
 from archiver.rules.networks import Network, refused_address
+from archiver.wire import CONNECT_SECONDS
 
 KNOWN_SECONDS = 30.0
 MOST_NAMES = 1000
@@ -45,20 +46,17 @@ class Pins:
         self._resolve = resolve
         self._known: dict[tuple[str, int], tuple[float, Sequence[str]]] = {}
 
-    def known(self, host: str, port: int) -> Sequence[str]:
-        """What ``addresses`` would give without asking; nothing where it would have to ask."""
-        until, found = self._known.get((host, port), (0.0, ()))
-        return found if time.monotonic() < until else ()
-
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         """Where to connect to, best first.
 
         AddressRefused if any of the answers is not allowed: a name that leads to both sides is not to be trusted.
-        OSError where the name cannot be resolved.
+        OSError where the name cannot be resolved, TimeoutError where not in time.
         """
-        if found := self.known(host, port):
+        until, found = self._known.get((host, port), (0.0, ()))
+        if time.monotonic() < until:
             return found
-        found = await self._resolve(host, port)
+        with anyio.fail_after(CONNECT_SECONDS):
+            found = await self._resolve(host, port)
         if not found:
             raise OSError(f"{host} has no address")
         for address in found:
