@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.s3.process import free_port, serving
 
 PYTHON = os.environ.get("ARCHIVER_TEST_LOCALSTACK", "")
 """The interpreter that has LocalStack installed; empty: these tests are not asked for."""
@@ -20,11 +19,8 @@ START_SECONDS = 240
 @contextmanager
 def localstack() -> Iterator[str]:
     """Its URL, while it runs. Everything it writes is below a directory that goes with it."""
-    with tempfile.TemporaryDirectory(prefix="localstack-") as home, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        log = Path(home) / "log"
+    with tempfile.TemporaryDirectory(prefix="localstack-") as home:
+        port = free_port()
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": home,
@@ -39,30 +35,15 @@ def localstack() -> Iterator[str]:
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "DNS_ADDRESS": "0",
         }
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [PYTHON, "-m", "localstack.runtime.main"], env=environment, stdout=output, stderr=output
-            )
         url = f"http://127.0.0.1:{port}"
-        try:
-            _wait(url, process, log)
-            yield url
-        finally:
-            process.terminate()
+
+        def answers() -> bool:
             try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                with urllib.request.urlopen(f"{url}/_localstack/health", timeout=10):
+                    return True
+            except OSError:
+                return False
 
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, f"LocalStack ended by itself:\n{log.read_text()}"
-        try:
-            with urllib.request.urlopen(f"{url}/_localstack/health", timeout=10):
-                return
-        except OSError:
-            time.sleep(0.3)
-    raise AssertionError(f"LocalStack does not answer:\n{log.read_text()}")
+        words = [PYTHON, "-m", "localstack.runtime.main"]
+        with serving("LocalStack", words, Path(home) / "log", answers, START_SECONDS, environment):
+            yield url
