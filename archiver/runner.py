@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,7 +15,6 @@ from archiver.budget import Budget
 from archiver.calls.lister import CallLister
 from archiver.calls.log import CallLog
 from archiver.clock import Clock
-from archiver.copying import Copier
 from archiver.deadline_queue import DeadlineQueue
 from archiver.errors import ArchiverError, ExitCode
 from archiver.job import Job
@@ -37,6 +36,9 @@ from archiver.sightings import Sightings
 from archiver.slots import Slots
 from archiver.source.interface import Source
 from archiver.store.interface import Store
+
+if TYPE_CHECKING:
+    from archiver.copying import Copier
 
 
 @dataclass(frozen=True, slots=True)

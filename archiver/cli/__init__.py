@@ -44,8 +44,8 @@ COMMANDS = {
 """Every command with its short help, in the order of ``--help``: listing them imports none of them."""
 
 
-OBJECTS_OF_A_START = 100_000
-"""Objects made and not freed between two looks for cycles: more than imports make, which leave hardly any cycle."""
+OBJECTS_OF_A_START = 200_000
+"""Objects made and not freed between two looks for cycles: more than a start makes, which leaves hardly any cycle."""
 
 
 class _Commands(click.Group):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archiver.config import Config
     from archiver.due import Request
     from archiver.rules.summary import Summary
-    from archiver.runner import Ended
+    from archiver.runner import Ended, Run
     from archiver.telemetry.profile import Profile
 
 GARBAGE_FROM = 20_000
@@ -66,14 +66,17 @@ def run(
     from archiver.budget import Budget
     from archiver.cli.watching import Watcher
     from archiver.due import Request
-    from archiver.telemetry.profile import Profile
 
     request = Request(first, last, Budget(limit, max_bytes, max_duration))
     in_order(first, last)
     if dry_run and profiled:
         raise UsageInvalid("--profile measures a real run", "leave --dry-run out")
     watcher = Watcher(console)
-    profile = Profile() if profiled else None
+    profile = None
+    if profiled:
+        from archiver.telemetry.profile import Profile
+
+        profile = Profile()
     work = rehearse if dry_run else partial(archive, profile)
     ended = anyio.run(work, watcher, loaded.config, request)
     if profile is not None:
@@ -85,8 +88,14 @@ def run(
     return ended.exit_code
 
 
+async def alongside(watcher: Watcher, run: Run) -> None:
+    """Beside a run, from the moment that everything it needs is there."""
+    settle_memory()
+    await watcher.alongside(run)
+
+
 def settle_memory() -> None:
-    """What was imported lives until the end: it is not to be looked through again and again for garbage.
+    """What there is now lives until the end: it is not to be looked through again and again for garbage.
 
     And blocks of ``BIG`` bytes go back to the system once they are freed. glibc's malloc would move that limit up with
     each such block, and what threads parse and drop, day after day, would stay in holes between what lives.
@@ -134,7 +143,6 @@ async def archive(profile: Profile | None, watcher: Watcher, config: Config, req
     from archiver import wiring
     from archiver.clock import SystemClock
 
-    settle_memory()
     allow_descriptors(config.limits.most_in_flight)
     clock = SystemClock()
     watched = wiring.observation_of(config, clock, watcher, watcher.environ)
@@ -145,7 +153,7 @@ async def archive(profile: Profile | None, watcher: Watcher, config: Config, req
         request,
         clock,
         watched.everyone,
-        watcher.alongside,
+        partial(alongside, watcher),
         afterwards=watched.take_stock,
         trace=watched.trace,
     )

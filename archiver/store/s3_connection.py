@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from archiver.store.s3_errors import region_of
+from archiver.store.s3_models import Models
 from archiver.store.s3_put import Puts
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def connect(
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
     core = botocore.session.Session(profile=profile)
+    core.register_component("data_loader", Models())
 
     def client_in(region: str | None) -> S3Client:
         made = core.create_client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
