@@ -88,12 +88,8 @@ class DeadlineQueue:
     async def take(self) -> Job | None:
         """The job with the earliest deadline, waiting for one; None when there will be none, or after ``stop``."""
         while not self._stopped:
-            while self._heap:
-                place = heapq.heappop(self._heap)
-                if self._queued.get(place.job.entry.recording_id) is place:
-                    del self._queued[place.job.entry.recording_id]
-                    self._let_listers_in()
-                    return place.job
+            if (job := self.take_at_once()) is not None:
+                return job
             if self._no_more and not self._outstanding:
                 return None
             called = anyio.Event()
@@ -102,6 +98,16 @@ class DeadlineQueue:
                 await called.wait()
             finally:
                 self._idle.remove(called)
+        return None
+
+    def take_at_once(self) -> Job | None:
+        """The job with the earliest deadline; None when there is none now, or after ``stop``."""
+        while self._heap and not self._stopped:
+            place = heapq.heappop(self._heap)
+            if self._queued.get(place.job.entry.recording_id) is place:
+                del self._queued[place.job.entry.recording_id]
+                self._let_listers_in()
+                return place.job
         return None
 
     async def room(self, life: float | None) -> None:

@@ -226,21 +226,41 @@ class Run:
     async def _work(self, movers: TaskGroup) -> None:
         """Give each free slot the most urgent recording there is at that moment."""
         while (job := await self._next_job()) is not None:
-            if self.budget.admits(job.entry.recording_id):
+            if self._admits(job):
                 self._slots.take()
-                movers.start_soon(self._guarded, partial(self._turn, job))
-            else:
-                self.summary.stopped = self.summary.stopped or "budget"
-                self._listing.cancel()  # what was started goes on, its retries too; nothing new comes in
-                self._queue.done(job)
+                movers.start_soon(self._guarded, partial(self._turns, job))
+
+    def _admits(self, job: Job) -> bool:
+        if self.budget.admits(job.entry.recording_id):
+            return True
+        self.summary.stopped = self.summary.stopped or "budget"
+        self._listing.cancel()  # what was started goes on, its retries too; nothing new comes in
+        self._queue.done(job)
+        return False
 
     async def _next_job(self) -> Job | None:
         await self._slots.free()
         with self.pipeline.custody.trace.span("wait"):
             return await self._queue.take()
 
+    async def _turns(self, job: Job | None) -> None:
+        """One slot, for as long as there is a next recording at once: a task for each costs as much as its reports."""
+        try:
+            while job is not None:
+                await self._turn(job)
+                job = self._next_at_once()
+        finally:
+            self._slots.give_back()
+
+    def _next_at_once(self) -> Job | None:
+        job = self._queue.take_at_once() if self._slots.may_be_kept else None
+        if job is None or not self._admits(job):
+            return None
+        self._slots.keep()
+        return job
+
     async def _turn(self, job: Job) -> None:
-        with self._slots.held() as held:
+        with self._slots.turn() as held:
             begun = self.clock.monotonic()
             outcome = await self._archive(job)
             job.seconds += self.clock.monotonic() - begun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import anyio
 
@@ -27,7 +27,7 @@ class Held:
 
 @dataclass(slots=True)
 class Slots:
-    """On one event loop."""
+    """On one event loop, with one task that gives them out."""
 
     clock: Clock
     limit: Concurrency
@@ -36,23 +36,34 @@ class Slots:
     """That were ever taken at once."""
     _full_at: float = float("-inf")
     """When the limit was last seen reached."""
-    _given_back: anyio.Event = field(default_factory=anyio.Event)
+    _wanted: anyio.Event | None = None
+    """Of the task that waits for one."""
 
     async def free(self) -> None:
         """Wait until there is a free one."""
         while self.taken >= self.limit.limit:
-            await self._given_back.wait()
+            self._wanted = anyio.Event()
+            await self._wanted.wait()
 
     def take(self) -> None:
         """Take one that is free."""
         self.taken += 1
         self.most = max(self.most, self.taken)
+        self.keep()
+
+    @property
+    def may_be_kept(self) -> bool:
+        """False where the limit has fallen below what is taken."""
+        return self.taken <= self.limit.limit
+
+    def keep(self) -> None:
+        """Go on with one that is taken, as if it were taken anew."""
         if self.taken >= self.limit.limit:
             self._full_at = self.clock.monotonic()
 
     @contextmanager
-    def held(self) -> Iterator[Held]:
-        """For one that was taken; given back at the end, with what was noted on it meanwhile."""
+    def turn(self) -> Iterator[Held]:
+        """In one that is taken; at the end it counts, with what was noted on it meanwhile."""
         held, begun = Held(), self.clock.monotonic()
         try:
             yield held
@@ -61,6 +72,13 @@ class Slots:
             bound = self._full_at >= begun or self.taken >= before
             turn = Turn(begun, now, self.taken, bound, held.size, held.settled, held.pushed_back)
             held.slowed_down = self.limit.ended(turn) < before and held.pushed_back
-            self.taken -= 1
-            self._given_back.set()
-            self._given_back = anyio.Event()
+            self._call()
+
+    def give_back(self) -> None:
+        """One that was taken is free again."""
+        self.taken -= 1
+        self._call()
+
+    def _call(self) -> None:
+        if self._wanted is not None and self.taken < self.limit.limit:
+            self._wanted.set()

@@ -68,6 +68,19 @@ async def test_earliest_deadline_first_and_the_oldest_among_equals() -> None:
     assert await drain(waiting) == ["soon", "old", "young", "late", "none"]
 
 
+async def test_what_is_there_can_be_taken_without_waiting_in_the_same_order() -> None:
+    waiting = queue()
+    assert waiting.take_at_once() is None
+    for each in (job("late", 50), job("soon", 5), job("later", 60)):
+        waiting.put(each)
+    assert waiting.renew(recording("soon", 55))
+    taken = [waiting.take_at_once() for _ in range(2)]
+    assert [each and each.entry.recording_id for each in taken] == ["late", "soon"]
+    waiting.stop()
+    assert waiting.take_at_once() is None
+    assert len(waiting) == 1
+
+
 async def test_a_renewed_link_changes_the_place_and_comes_up_once() -> None:
     waiting = queue()
     waiting.put(job("a", 10))
