@@ -77,8 +77,10 @@ class Keeper:
 
     def protection(self, retention: Retention | None, matters: Sequence[str]) -> Protection | None:
         """What a put has to ask for; None where there is nothing (any more)."""
-        wanted = protection_of(retention, self.clock.now()) or Protection()
-        wanted = Protection(wanted.retention, bool(matters))
+        if retention is None and not matters:
+            return None  # nearly always, and twice a recording
+        lock = protection_of(retention, self.clock.now())
+        wanted = Protection(lock.retention if lock else None, bool(matters))
         return None if wanted == Protection() else wanted
 
 
@@ -119,8 +121,7 @@ class KeepingStore(Store):
         if (amended := keys.amendment_of(key)) is not None:
             held = await self._store.protection(amended[0])
             return None if held is None else self._keeper.protection(held.retention, ("held",) * held.legal_hold)
-        day = keys.document_day(key)
-        if day is None or self._keeper.policy is None:
+        if self._keeper.policy is None or (day := keys.document_day(key)) is None:
             return None
         return self._keeper.protection(await day_retention(self._keeper.policy, self._manifest, day), ())
 

@@ -13,6 +13,7 @@ from datetime import date
 from archiver.model import Digest
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_LIKE_A_HASH = re.compile(r"h-[0-9a-f]{64}")
 
 SIDECAR_SUFFIX = ".vcon.json"
 RECORDINGS = "recordings"
@@ -50,7 +51,7 @@ def stem(recording_id: str) -> str:
 
     A plain id that looks like such a hash is hashed as well, so that no two ids ever share a stem.
     """
-    if PLAIN_ID.fullmatch(recording_id) and not re.fullmatch(r"h-[0-9a-f]{64}", recording_id):
+    if PLAIN_ID.fullmatch(recording_id) and not _LIKE_A_HASH.fullmatch(recording_id):
         return recording_id
     return "h-" + hashlib.sha256(recording_id.encode("utf-8", "surrogatepass")).hexdigest()
 

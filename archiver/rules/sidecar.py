@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from archiver.model import (
@@ -32,8 +33,6 @@ SCHEMA_VERSION = 1
 MEDIATYPE = "application/vcon+json"
 CALL = "call"
 """Purpose of the attachment that says of which call the recording is."""
-_AS_IT_STANDS = json.JSONEncoder(ensure_ascii=False).encode
-_ESCAPED = json.JSONEncoder().encode
 SIZE_LIMIT = 4 * 2**20
 """Bytes: no sidecar of ours is larger, so no larger one is read."""
 
@@ -135,21 +134,21 @@ def build(
         },
     }
     try:
-        return _laid_out(document, _AS_IT_STANDS).encode()
+        return _laid_out(document, ascii_only=False).encode()
     except UnicodeEncodeError:  # the row holds a lone surrogate: JSON can say it, UTF-8 cannot
-        return _laid_out(document, _ESCAPED).encode()
+        return _laid_out(document, ascii_only=True).encode()
 
 
-def _laid_out(document: Mapping[str, Any], encode: Callable[[Any], str]) -> str:
+def _laid_out(document: Mapping[str, Any], *, ascii_only: bool) -> str:
     """A line for each member of the document, and for each of what is within it. Names of members are plain words.
 
     The standard library indents with its slow encoder, and this is done once a recording.
     """
+    encode, encode_in_lines = _encoders(ascii_only=ascii_only)
     members = []
     for name, value in document.items():
         if isinstance(value, dict):
-            within = ",\n".join([f'    "{key}": {_encoded(each, encode)}' for key, each in value.items()])
-            laid = f"{{\n{within}\n  }}"
+            laid = f"{{\n    {encode_in_lines(value)[1:-1]}\n  }}"
         elif isinstance(value, list):
             laid = "[\n" + ",\n".join([f"    {encode(each)}" for each in value]) + "\n  ]"
         else:
@@ -158,11 +157,11 @@ def _laid_out(document: Mapping[str, Any], encode: Callable[[Any], str]) -> str:
     return "{\n" + ",\n".join(members) + "\n}\n"
 
 
-def _encoded(value: Any, encode: Callable[[Any], str]) -> str:
-    """``encode``, which is slow for what is not text, and sets up an encoder for each."""
-    if value is None:
-        return "null"
-    return str(value) if type(value) is int else encode(value)
+@cache
+def _encoders(*, ascii_only: bool) -> tuple[Callable[[Any], str], Callable[[Any], str]]:
+    """On one line, and on one for each member."""
+    in_lines = json.JSONEncoder(ensure_ascii=ascii_only, separators=(",\n    ", ": "))
+    return json.JSONEncoder(ensure_ascii=ascii_only).encode, in_lines.encode
 
 
 def read(key: str, document: bytes) -> Seal:
