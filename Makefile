@@ -23,11 +23,11 @@ SCHEDULES ?= 5000
 DOCUMENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps bench-duties rig bench-start bench-listing bench-growth bench-pace bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
+.PHONY: help demo test test-browser test-s3 test-rgw test-rclone test-image lock check corpus corpus-report bench-verify fuzz bench bench-quick bench-latency bench-clients bench-manifest bench-steps bench-duties bench-bookkeeping rig bench-start bench-listing bench-growth bench-pace bench-memory bench-deadlines bench-audit bench-reconcile year format clean python
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## archive a sandbox provider's recordings, without account or network
 	@$(BIN)/archiver demo
@@ -135,6 +135,9 @@ bench-manifest: $(STAMP) ## 1,000,000 rows: --help, status, a run with nothing t
 
 bench-duties: $(BENCH_STAMP) rig ## CPU of each duty by itself: digests, verification, sidecar, manifest, one GET, two puts
 	@$(BIN)/python -m benchmarks.duties
+
+bench-bookkeeping: $(STAMP) ## CPU of a run besides its duties, by part: tasks, slots, queue, order of writes, what is told
+	@$(BIN)/python -m benchmarks.bookkeeping
 
 bench-steps: $(STAMP) ## CPU of the manifest per recording: listed, looked up, uploaded, sealed, seen again
 	@$(BIN)/python -m benchmarks.manifest_steps
