@@ -30,6 +30,8 @@ class Intake:
     """``paths`` of the window listed before: a shared link may cross midnight."""
     whole: bool = False
     """True if the listing began after the window's end."""
+    paths: dict[str, str] = field(default_factory=dict)
+    """Audio paths, each with the recording that named it first; of all windows that are listed together."""
     complete: bool = False
     """True once the listing has ended, however: what it shares paths with is known."""
     rows_unreadable: int = 0
@@ -37,8 +39,6 @@ class Intake:
     _bad_rows: set[str] = field(default_factory=set)
     _contents: dict[str, tuple[int, str | None]] = field(default_factory=dict)
     """Ids, each with a hash of its row and the path of its audio, as first seen."""
-    _paths: dict[str, str] = field(default_factory=dict)
-    """Audio paths, each with the recording that named it first."""
 
     def __len__(self) -> int:
         return len(self._contents)
@@ -75,13 +75,8 @@ class Intake:
         """True if another recording named the same audio path before, in this window or in the one listed before."""
         if row.link is None:
             return False
-        first = self._paths.setdefault(row.link.public, row.id)
+        first = self.paths.setdefault(row.link.public, row.id)
         return first != row.id or (self.before or {}).get(row.link.public, row.id) != row.id
-
-    @property
-    def paths(self) -> Mapping[str, str]:
-        """Audio paths named in this window, each with the recording that named it first."""
-        return self._paths
 
 
 @dataclass(slots=True)

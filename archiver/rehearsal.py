@@ -53,7 +53,7 @@ class Rehearsal:
                 self.reporter.event("listing_stopped", unlisted=len(windows) - number)
                 break
             if self.calls is not None:
-                async with self.calls.archived(window):
+                async with self.calls.archived([window]):
                     pass  # counted and told: a dry one writes nothing
         if summary.rows_unreadable:
             return ExitCode.NEEDS_A_PERSON

@@ -1,9 +1,11 @@
 """Does the listing keep ahead of the transfers: ``python -m benchmarks.pacing`` (``make bench-pace``).
 
-A paged tenant: 15 rows a page, 1,000 GETs in any minute, three days of 500 recordings. What is measured of each case:
+A paged tenant: 15 rows a page, 1,000 GETs in any minute, three days of 500 recordings, and at last thirty of 300, old
+enough to be listed together. What is measured of each case:
 
 - ``starved``: the share of the time, from the first question to the last, in which a free worker had nothing to do;
 - ``listing_used``: the share of the GETs allowed that were made meanwhile. Workers may starve where it is near 1;
+- ``gets_a_day``: pages asked for, for each day, beside ``pages_a_day``, those that its own rows fill;
 - ``longest_wait``: seconds from the signing of a link to the GET under it (to the second), and the share of its life.
 
 The last line is one JSON object.
@@ -16,7 +18,7 @@ import json
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from archiver.sandbox import RequestRecord, Sandbox, World
 from benchmarks.runs import CONFIG, summarised
 
 PER_MINUTE = 1000
-DAYS = 3
+PAGE = 15
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Case:
     audio_latency: float
     api_latency: float
     life: int
+    days: int = 3
+    a_day: int = 500
+    ago: int = 63
+    """Days since the first one: beyond what a provider keeps, days are listed one by one."""
 
 
 CASES = {
@@ -43,12 +49,14 @@ CASES = {
     "fast transfers, API at 300 ms": Case(32, 0.01, 0.3, 3600),
     "slow transfers, links of 10 minutes": Case(4, 0.2, 0.1, 600),
     "slow transfers, links of a minute": Case(4, 0.2, 0.1, 60),
+    "a stretch of days": Case(32, 0.01, 0.1, 3600, 30, 300, 50),
 }
 
 
-def listed(case: Case, recordings: int) -> dict[str, Any]:
+def listed(case: Case) -> dict[str, Any]:
     """One run."""
-    world = World.generate(seed=3, recordings=recordings, days=DAYS)
+    begin = datetime.now(UTC).date() - timedelta(days=case.ago)
+    world = World.generate(seed=3, recordings=case.days * case.a_day, days=case.days, start_day=begin)
     sandbox = Sandbox(
         world,
         dialect="paged",
@@ -79,6 +87,8 @@ def listed(case: Case, recordings: int) -> dict[str, Any]:
         "recordings_per_second": round(len(audio) / max(audio[-1].at - audio[0].at, 0.001), 1),
         "starved": round(starved(used.stdout, span), 3),
         "listing_used": round(len(api) / span / PER_MINUTE * 60, 3),
+        "gets_a_day": round(len(api) / case.days, 1),
+        "pages_a_day": round(case.a_day / PAGE, 1),
         "refused": sum(each.status == 429 for each in api),
         "longest_wait": [round(waited, 1), round(waited / case.life, 3)],
     }
@@ -100,13 +110,12 @@ def starved(events: str, span: float) -> float:
 def main() -> None:
     """Every case."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recordings", type=int, default=1500)
     parser.add_argument("--only", default="", help="the beginning of a case's name")
     asked = parser.parse_args()
     found = {}
     for name, case in CASES.items():
         if name.startswith(asked.only):
-            found[name] = listed(case, asked.recordings)
+            found[name] = listed(case)
             print(json.dumps({"case": name, **found[name]}), flush=True)
     print(json.dumps({"bench": "pace", **found}))
 

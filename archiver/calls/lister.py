@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, date, tzinfo
 
 import anyio
 from anyio.to_thread import run_sync
@@ -16,13 +16,14 @@ from archiver.clock import Clock
 from archiver.errors import SourceFailed, SpoolFull, StoreFailed
 from archiver.manifest.interface import CallDay, Manifest
 from archiver.model import BadRow, Call, Recording, Window
-from archiver.periods.evidence import Keeper, Listed
+from archiver.periods.evidence import Keepers, Listed
 from archiver.periods.scratch_file import ScratchFile
 from archiver.reporting import Reporter
 from archiver.rules.evidence import call_id_of
 from archiver.rules.retry import is_down
 from archiver.rules.summary import Summary
-from archiver.source.interface import Page, Source
+from archiver.source.interface import Listing, Page, Source, can_be_shared
+from archiver.source.listing import moment_of
 from archiver.source.rows import read_call
 
 PATIENCE = 90.0
@@ -37,6 +38,8 @@ class WindowCalls:
     """True if the source named them with agreement and the bucket holds them all."""
     evidence: Listed | None = None
     """Of such a listing, where it was to be kept."""
+    unique: int = 0
+    """Distinct ids in the wider span that was asked."""
     _listed: ListedCalls | None = None
     _zone: tzinfo = UTC
 
@@ -72,51 +75,72 @@ class CallLister:
     _lost: int = 0
     """Rows of the window under way from which nothing can be archived."""
     _bad_rows: set[str] = field(default_factory=set)
+    _accounted: set[Window] = field(default_factory=set)
 
     @asynccontextmanager
-    async def archived(self, window: Window, scratch: ScratchFile | None = None) -> AsyncGenerator[WindowCalls, None]:
-        """Archive the calls of a window, which can be asked for as long as the context lasts.
+    async def archived(
+        self, windows: Sequence[Window], scratch: ScratchFile | None = None
+    ) -> AsyncGenerator[Mapping[Window, WindowCalls] | None, None]:
+        """Archive the calls of windows that touch, which can be asked for as long as the context lasts.
 
-        ``scratch``: where the evidence of their listing is kept; None: it is not. Raises SourceRefused,
-        DestinationUnusable, ManifestUnusable.
+        None, and nothing is archived, for several windows that one listing does not settle. ``scratch``: where the
+        evidence of their listing is kept; None: it is not. Raises SourceRefused, DestinationUnusable, ManifestUnusable.
         """
         if is_down(self._failures, answered=self._answered):  # recordings need the requests
-            self._unsettled(window, "the calls of earlier windows could not be listed: not asked for")
-            yield WindowCalls()
+            for window in windows:
+                self._unsettled(window, "the calls of earlier windows could not be listed: not asked for")
+            yield {window: WindowCalls() for window in windows}
             return
-        with ListedCalls(self.log.scratch) as listed:
-            kept = None if scratch is None else Keeper(scratch)
-            reason = await self._list(window, listed, kept)
-            brought = Brought()
-            failure = ""
-            try:
-                await self._bring(window, listed, brought, reason)
-            except (StoreFailed, SpoolFull) as error:
-                reason = failure = error.fact
-            if self.dry or failure:
-                self.summary.calls_pending += max(0, brought.new + brought.changed - brought.rows)
-            self._account(window, listed, brought)
-            if reason:
-                self._unsettled(window, reason)
-            yield WindowCalls(not reason, None if kept is None else kept.listed, listed, self.log.zone)
+        with ExitStack() as stack:
+            among = len(windows)
+            listed = {each.day: stack.enter_context(ListedCalls(self.log.scratch, among)) for each in windows}
+            kept = None if scratch is None else Keepers(scratch, windows)
+            if kept is not None:
+                stack.callback(kept.give_up)
+            listing = self.source.calls(Window(windows[0].start, windows[-1].end))
+            reason = await self._list(listing, listed, kept)
+            if reason and len(windows) > 1:
+                yield None
+                return
+            yield {window: await self._settle(window, listed[window.day], reason, listing, kept) for window in windows}
 
-    async def _list(self, window: Window, listed: ListedCalls, kept: Keeper | None) -> str:
+    async def _settle(
+        self, window: Window, listed: ListedCalls, reason: str, listing: Listing[Call], kept: Keepers | None
+    ) -> WindowCalls:
+        """Bring the bucket up to what was listed of a window. ``reason``: why that cannot be relied on, or nothing."""
+        evidence = None if reason or kept is None else kept.listed.get(window)
+        unique = 0 if reason else listing.outcome.unique
+        brought = Brought()
+        failure = ""
+        try:
+            await self._bring(window, listed, brought, reason)
+        except (StoreFailed, SpoolFull) as error:
+            reason = failure = error.fact
+        if self.dry or failure:
+            self.summary.calls_pending += max(0, brought.new + brought.changed - brought.rows)
+        self._account(window, listed, brought)
+        if reason:
+            self._unsettled(window, reason)
+        return WindowCalls(not reason, evidence, unique, listed, self.log.zone)
+
+    async def _list(self, listing: Listing[Call], listed: Mapping[date, ListedCalls], kept: Keepers | None) -> str:
         """Why the listing cannot be relied on, or nothing."""
         self._lost = 0
         told: set[str] = set()
-        listing = self.source.calls(window)
         try:
             async with aclosing(aiter(listing)) as pages:
                 while (page := await self._next(pages)) is not None:
                     self._answered = True
+                    if len(listed) > 1 and not can_be_shared(page):
+                        return "several windows cannot be listed together"
                     self._note_bad(page.bad_rows, told)
-                    await run_sync(listed.add, page.rows)
+                    await self._add(listed, page.rows)
                     if kept is not None:
                         await kept.add(page)
             if kept is not None and listing.outcome.agreed:
                 await kept.end(listing.outcome)
         except SourceFailed as error:
-            self._failures += 1
+            self._failures += len(listed) == 1  # several are tried one by one
             return error.fact
         except SpoolFull as error:
             return error.fact
@@ -124,6 +148,14 @@ class CallLister:
         if listing.outcome.agreed and self._lost:
             return f"{self._lost} rows cannot be read"
         return listing.outcome.reason
+
+    @staticmethod
+    async def _add(listed: Mapping[date, ListedCalls], rows: Sequence[Call]) -> None:
+        by_day: dict[date, list[Call]] = {}
+        for row in rows:
+            by_day.setdefault(moment_of(row).date(), []).append(row)
+        for day, calls in by_day.items():
+            await run_sync(listed[day].add, calls)
 
     @staticmethod
     async def _next(pages: AsyncIterator[Page[Call]]) -> Page[Call] | None:
@@ -168,7 +200,8 @@ class CallLister:
 
     def _account(self, window: Window, listed: ListedCalls, brought: Brought) -> None:
         summary = self.summary
-        summary.calls_listed += len(listed)
+        summary.calls_listed += len(listed) if window not in self._accounted else 0  # anew after shared trouble
+        self._accounted.add(window)
         summary.calls_archived += brought.rows
         summary.call_parts += brought.parts
         for key in dict.fromkeys(brought.unreadable):

@@ -26,9 +26,10 @@ _ABSENT = bytes(DIGEST_BYTES)
 class ListedCalls:
     """A context manager; its methods block and are for one thread at a time. Raises SpoolFull."""
 
-    def __init__(self, scratch: Path | None) -> None:
-        """``scratch``: the directory for the rows; None: the system's."""
+    def __init__(self, scratch: Path | None, among: int = 1) -> None:
+        """``scratch``: the directory for the rows; None: the system's. ``among`` so many the memory is shared."""
         self._scratch = scratch
+        self._in_memory = IN_MEMORY // among
         self._numbers: dict[str, int] = {}
         self._moments = array("q")
         self._places = array("Q")
@@ -40,7 +41,7 @@ class ListedCalls:
 
     def __enter__(self) -> Self:
         directory = None if self._scratch is None else str(self._scratch)
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=directory)
+        self._file = tempfile.SpooledTemporaryFile(self._in_memory, dir=directory)
         return self
 
     def __exit__(

@@ -1,7 +1,8 @@
 """What a listing was answered, page by page: digests as received, and the pages themselves with every link cut down.
 
 A page in the archive is a line that describes it (``page_line``), then its rows, a line each. The describing line says
-how many they are, and ``kept``: the SHA-256 over those lines.
+how many they are, and ``kept``: the SHA-256 over those lines. Of a listing of several windows each keeps the pages with
+its own rows.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 
-from archiver.model import Call, Recording
+from archiver.model import Call, Recording, Window
 from archiver.periods.scratch_file import ScratchFile, Section, SectionWriter
 from archiver.source.interface import ListingOutcome, Page, Query
+from archiver.source.listing import moment_of
 from archiver.source.rows import redacted
 
 LIMIT = 256 * 2**20
@@ -40,12 +42,13 @@ class Listed:
     passes: int
     """The last one agreed."""
     pages: int
+    """Of all passes; without those that hold only rows of other windows, where several were listed together."""
     kept: int
     """Of these in the archive."""
     rows: int
-    """In all pages of all passes."""
+    """In these pages."""
     unique: int
-    """Distinct ids in the span that was asked, a day wider than the window on both sides."""
+    """Distinct ids in the span that was asked: a day wider on both sides than the windows that shared it."""
     totals: tuple[int | None, int | None]
     """As the first and the last page stated them."""
     stated: tuple[dict[str, Any], ...]
@@ -75,11 +78,11 @@ class Keeper:
     limit: int = LIMIT
     listed: Listed | None = None
     """What it came to; None before the end."""
+    pages: int = 0
     _writer: SectionWriter = field(init=False)
     _query: Query | None = None
     _dialects: list[str] = field(default_factory=list)
     _stated: list[dict[str, Any]] = field(default_factory=list)
-    _pages: int = 0
     _kept: int = 0
     _rows: int = 0
     _totals: list[int | None] = field(default_factory=list)
@@ -98,12 +101,12 @@ class Keeper:
         """The listing has agreed: ``listed`` is its evidence. Raises SpoolFull."""
         if self._query is None:
             raise ValueError("a listing without a page")
-        archive = self.file.keep(await run_sync(self._writer.end))
+        archive = await run_sync(self._writer.end)
         self.listed = Listed(
             query=self._query,
             dialects=tuple(self._dialects),
             passes=outcome.passes,
-            pages=self._pages,
+            pages=self.pages,
             kept=self._kept,
             rows=self._rows,
             unique=outcome.unique,
@@ -112,11 +115,16 @@ class Keeper:
             archive=archive,
         )
 
+    def give_up(self) -> None:
+        """Nothing of it is wanted, unless it has ended."""
+        if self.listed is None:
+            self._writer.give_up()
+
     def _add(self, page: Page[Recording] | Page[Call]) -> None:
         if self._query is None:
             parameters = {name: value for name, value in page.query.parameters.items() if name != "page"}
             self._query = Query(page.query.path, parameters)
-        self._pages += 1
+        self.pages += 1
         self._rows += len(page.answer.members)
         self._totals = [*self._totals[:1], page.total]
         self._dialects += [page.dialect] if page.dialect not in self._dialects else []
@@ -130,6 +138,50 @@ class Keeper:
                 self._writer.lines(lines)
         if len(self._stated) < PAGES_STATED:
             self._stated.append(described)
+
+
+class Keepers:
+    """Keeps the pages of one listing for all its windows: for each those from its first row to its last.
+
+    A window without a row has the page behind the place where its rows would stand. Together they have every page.
+    """
+
+    def __init__(self, file: ScratchFile, windows: Sequence[Window]) -> None:
+        self.windows = windows
+        self.given_up = False
+        self._keepers = {window.day: Keeper(file) for window in windows}
+        self._newest = self._reached = windows[-1].day
+        self._last: Page[Recording] | Page[Call] | None = None
+
+    async def add(self, page: Page[Recording] | Page[Call]) -> None:
+        """Keep a page. Raises SpoolFull."""
+        if page.number == 1:
+            self._reached = self._newest
+        days = {moment_of(row).date() for row in page.rows} | {self._reached}
+        oldest, newest, self._reached = min(days), max(days), min(days)
+        for day, keeper in self._keepers.items():
+            if oldest <= day <= newest:
+                await keeper.add(page)
+        self._last = page
+
+    async def end(self, outcome: ListingOutcome) -> None:
+        """The listing has agreed. Raises SpoolFull."""
+        for keeper in self._keepers.values():
+            if not keeper.pages and self._last is not None:  # older than every row
+                await keeper.add(self._last)
+            await keeper.end(outcome)
+
+    def give_up(self) -> None:
+        """Nothing of it is wanted, unless it has ended."""
+        self.given_up = True
+        for keeper in self._keepers.values():
+            keeper.give_up()
+
+    @property
+    def listed(self) -> Mapping[Window, Listed]:
+        """The evidence of each; empty unless all have ended."""
+        listed = {window: self._keepers[window.day].listed for window in self.windows}
+        return {} if None in listed.values() else {window: each for window, each in listed.items() if each is not None}
 
 
 def _described(page: Page[Recording] | Page[Call]) -> dict[str, Any]:

@@ -92,8 +92,16 @@ class Registrar:
                 self.reporter.event("period_pending", window=str(record.window), reason=error.fact)
 
     async def _close(self, record: WindowRecord, evidence: Evidence) -> None:
+        account = await self._make_up(record.window.day, with_calls=evidence.calls is not None)
+        try:
+            await self._state(record, evidence, account)
+        finally:
+            if account.ids is not None:
+                self.file.free(account.ids.blocks)
+
+    async def _state(self, record: WindowRecord, evidence: Evidence, account: _Account) -> None:
+        """Have a document that gives this account, and close the window."""
         window = record.window
-        account = await self._make_up(window.day, with_calls=evidence.calls is not None)
         known = last_of(await self.manifest.filed(window.day), window.day)
         if record.closed_at is not None and known is not None and known.account == account.sum:
             return

@@ -1,4 +1,7 @@
-"""One scratch file for everything that a run may have to put of its listings: written in sections, never in memory."""
+"""One scratch file for everything that a run may have to put of its listings: written in sections, never in memory.
+
+A section is made of blocks, so that several may be written at the same time, and what is given up is written over.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import gzip
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader, RawIOBase
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -18,14 +22,17 @@ from archiver.model import Digest
 from archiver.spool_room import unwritable
 
 LEVEL = 6
+BLOCK = 64 * 2**10
+"""Bytes, of which each section under way holds one in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A finished part of the file: a ``store.interface.Body``, valid while the file is open."""
+    """A finished part of the file: a ``store.interface.Body``, valid while the file is open and it is not given up."""
 
     fd: int
-    start: int
+    blocks: tuple[int, ...]
+    """Where each of its blocks begins."""
     size: int
     digest: Digest
     """SHA-256."""
@@ -56,8 +63,11 @@ class _SectionStream(RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), max(0, self._section.size - self._at))
-        data = os.pread(self._section.fd, wanted, self._section.start + self._at)
+        number, inside = divmod(self._at, BLOCK)
+        wanted = min(len(buffer), BLOCK - inside, max(0, self._section.size - self._at))
+        if not wanted:
+            return 0
+        data = os.pread(self._section.fd, wanted, self._section.blocks[number] + inside)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -66,10 +76,12 @@ class _SectionStream(RawIOBase):
 class SectionWriter:
     """Lines, gzipped. Blocking; raises SpoolFull. The same lines give the same bytes."""
 
-    def __init__(self, file: ScratchFile, start: int) -> None:
+    def __init__(self, file: ScratchFile) -> None:
         self._file = file
-        self._start = start
         self._hashed = hashlib.sha256()
+        self._blocks: list[int] = []
+        self._waiting = bytearray()
+        self._given_up = False
         self.written = 0
         """Bytes so far, compressed; some wait in the compressor."""
         self._packer = gzip.GzipFile(filename="", mode="wb", compresslevel=LEVEL, fileobj=self, mtime=0)
@@ -83,26 +95,44 @@ class SectionWriter:
         """The section as it stands."""
         with self._file.errors():
             self._packer.close()
-        return Section(self._file.fd, self._start, self.written, Digest("sha256", self._hashed.hexdigest()))
+            if self._waiting:
+                self._write_block()
+        return Section(self._file.fd, tuple(self._blocks), self.written, Digest("sha256", self._hashed.hexdigest()))
+
+    def give_up(self) -> None:
+        """Nothing of it is wanted."""
+        self._given_up = True
+        self._file.free(self._blocks)
+        self._blocks = []
 
     def write(self, data: bytes) -> int:
-        """For the compressor."""
-        os.pwrite(self._file.fd, data, self._start + self.written)
+        """For the compressor, which says its last words when it is thrown away."""
+        if self._given_up:
+            return len(data)
         self._hashed.update(data)
+        self._waiting += data
         self.written += len(data)
+        while len(self._waiting) >= BLOCK:
+            self._write_block()
         return len(data)
 
     def flush(self) -> None:
-        """For the compressor: everything is written at once."""
+        """For the compressor: blocks are written when they are full."""
+
+    def _write_block(self) -> None:
+        self._blocks.append(self._file.write_block(bytes(self._waiting[:BLOCK])))
+        del self._waiting[:BLOCK]
 
 
 class ScratchFile:
-    """A context manager: the file has no name, and goes with the process. One section is written at a time."""
+    """A context manager: the file has no name, and goes with the process."""
 
     def __init__(self, directory: Path | None) -> None:
         """``directory``: None is the system's."""
         self._directory = directory
         self._end = 0
+        self._free: list[int] = []
+        self._lock = Lock()
         self.fd = -1
 
     def __enter__(self) -> Self:
@@ -118,15 +148,23 @@ class ScratchFile:
         self.fd = -1
 
     def begin(self) -> SectionWriter:
-        """Write a section behind the last one that was kept."""
-        with self.errors():
-            os.ftruncate(self.fd, self._end)
-        return SectionWriter(self, self._end)
+        """Write a section; any number of them at the same time, each in one thread at a time."""
+        return SectionWriter(self)
 
-    def keep(self, section: Section) -> Section:
-        """Write the next one behind it; one that is not kept is overwritten."""
-        self._end = max(self._end, section.start + section.size)
-        return section
+    def free(self, blocks: Sequence[int]) -> None:
+        """Write over these."""
+        with self._lock:
+            self._free.extend(blocks)
+
+    def write_block(self, data: bytes) -> int:
+        """Where it begins. For sections."""
+        with self._lock:
+            if self._free:
+                start = self._free.pop()
+            else:
+                start, self._end = self._end, self._end + BLOCK
+        os.pwrite(self.fd, data, start)
+        return start
 
     @contextmanager
     def errors(self) -> Iterator[None]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import pairwise
 
 from archiver.model import Window
 
 SOURCE_RETENTION = timedelta(days=60)
 """How long the source keeps recordings within reach (provider documentation)."""
+
+
+ROWS_TOGETHER = 50_000
+"""Rows that one listing of several windows may have: three minutes of the limit, and what tells them apart 20 MB."""
+DAYS_TOGETHER = 31
+URGENT = timedelta(days=3)
+"""This close to being lost at the source, a day is listed by itself: several come newest first."""
 
 
 def days(first: date, last: date) -> list[Window]:
@@ -48,6 +56,31 @@ def watermark(now: datetime, since: date | None, closed: Collection[Window], uns
 def closable_before(now: datetime, lookback_days: int) -> datetime:
     """Windows that ended by this time have been listed for the whole lookback: they may close."""
     return Window.of_day(now.astimezone(UTC).date() - timedelta(days=lookback_days)).start
+
+
+def listed_together(windows: Sequence[Window], most: int, now: datetime, lookback_days: int) -> Sequence[Window]:
+    """The first of ``windows`` (oldest first), with those behind it that one listing can serve: up to ``most``, without
+    a gap between them.
+
+    None that may still move: they can be closed by ``now``, and so are over with the day after them, which is asked for
+    as well.
+    """
+    still = min(closable_before(now, lookback_days), closable_before(now, 1))
+    together = 1
+    if windows[0].end <= still and lost_at(windows[0].start) > now + URGENT:
+        for before, window in pairwise(windows[:most]):
+            if window.start != before.end or window.end > still:
+                break
+            together += 1
+    return windows[:together]
+
+
+def most_together(listed: int, rows: int) -> int:
+    """How many windows the next listing may serve, as far as can be known from one of ``listed`` windows: its ``rows``
+    are of two days more.
+    """
+    days_of_rows = ROWS_TOGETHER * (listed + 2) // max(1, rows)
+    return max(1, min(days_of_rows - 2, 4 * listed, DAYS_TOGETHER))
 
 
 def lost_at(created_at: datetime) -> datetime:

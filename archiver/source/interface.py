@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from archiver.model import BadRow, Call, Digest, Link, Recording, TransferFacts, Window
+from archiver.rules.windows import ROWS_TOGETHER
 
 RowT = TypeVar("RowT", Recording, Call)
 
@@ -51,6 +52,18 @@ class Page(Generic[RowT]):
     """True for the first page asked for once more at the end of a pass."""
     query: Query
     answer: Answer
+
+
+def can_be_shared(page: Page[Any]) -> bool:
+    """False where several windows would be worse off with one listing: its rows have moved, one of them cannot be read
+    and might belong to any day, they are too many, or they come in one answer, with links that all begin to die.
+    """
+    return (
+        page.listing_pass == 1
+        and not any(bad.lost for bad in page.bad_rows)
+        and (page.total or 0) <= 2 * ROWS_TOGETHER
+        and page.dialect != "flat"
+    )
 
 
 @dataclass(frozen=True, slots=True)

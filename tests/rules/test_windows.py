@@ -238,3 +238,51 @@ def test_asked_a_day_wider_on_both_sides(zone: str, first: date, last: date) -> 
 
 def test_settled_when_the_lookback_is_over() -> None:
     assert windows.closable_before(NOW, 3) == datetime(2026, 11, 18, tzinfo=UTC)
+
+
+def together(first: str, count: int, most: int, lookback: int = LOOKBACK) -> list[str]:
+    start = date.fromisoformat(first)
+    stretch = windows.days(start, start + timedelta(days=count - 1))
+    return days(list(windows.listed_together(stretch, most, NOW, lookback)))
+
+
+def test_settled_days_are_listed_together() -> None:
+    assert together("2026-11-01", 9, most=4) == november(1, 2, 3, 4)
+    assert together("2026-11-01", 3, most=31) == november(1, 2, 3)
+    assert together("2026-11-01", 9, most=1) == november(1)
+
+
+@pytest.mark.parametrize(("lookback", "last"), [(3, 17), (1, 19), (0, 19)])
+def test_days_that_may_still_move_are_not(lookback: int, last: int) -> None:
+    """Neither those of the lookback nor those of which a neighbour, which is asked for too, is not over."""
+    assert together("2026-11-12", 10, most=31, lookback=lookback) == november(*range(12, last + 1))
+    assert together(f"2026-11-{last + 1}", 3, most=31, lookback=lookback) == november(last + 1)
+
+
+def test_days_with_a_gap_between_them_are_not() -> None:
+    stretch = [Window.of_day(date(2026, 11, number)) for number in (1, 2, 4, 5)]
+    assert days(list(windows.listed_together(stretch, 31, NOW, LOOKBACK))) == november(1, 2)
+
+
+def test_days_about_to_be_lost_are_not() -> None:
+    """Several days come newest first."""
+    lost = (NOW - windows.SOURCE_RETENTION).date()
+    alone = [str(lost + timedelta(days=n)) for n in range(4)]
+    assert [together(day, 9, most=31) for day in alone] == [[day] for day in alone]
+    assert len(together(str(lost + timedelta(days=4)), 9, most=31)) == 9
+
+
+def test_as_many_days_as_have_rows_that_fit() -> None:
+    assert windows.most_together(1, 0) == 4, "what the next days have is only guessed at"
+    assert windows.most_together(4, 3000) == 16
+    assert windows.most_together(16, 9000) == windows.DAYS_TOGETHER
+    assert windows.most_together(1, 30_000) == 3, "10,000 a day, and two days more than are listed"
+    assert windows.most_together(3, 50_000) == 3
+    assert windows.most_together(1, 3 * windows.ROWS_TOGETHER) == 1
+
+
+@given(listed=st.integers(1, 31), rows=st.integers(0, 10**7))
+def test_a_listing_of_that_many_has_no_more_rows_if_days_stay_alike(listed: int, rows: int) -> None:
+    most = windows.most_together(listed, rows)
+    assert 1 <= most <= windows.DAYS_TOGETHER
+    assert most == 1 or (most + 2) * rows <= windows.ROWS_TOGETHER * (listed + 2)
