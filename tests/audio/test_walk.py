@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from fastcrc import crc16
 
 from archiver.audio import probe
 from archiver.audio.frames import walk
@@ -108,6 +109,23 @@ def test_side_information_is_what_its_bits_say(header: bytes) -> None:
         assert said.silent == bits.count(0)
         assert (said.back_reference, said.left) == (begins[0], left[-1])
         assert (said.breaks, said.broken) == (len(broken), tuple(broken[:8]))
+
+
+@pytest.mark.parametrize("header", [b"\xff\xfa\x90\x04", b"\xff\xe2\x48\xc4"], ids=["MPEG-1 stereo", "MPEG-2.5 mono"])
+@pytest.mark.parametrize("wrong", [0, 1, 20])
+def test_the_crc_of_each_frame_is_made_of_its_header_and_side_information(header: bytes, wrong: int) -> None:
+    stream = stream_at(header, 0)
+    assert stream is not None
+    rng = random.Random(wrong)
+    length = stream.lengths[header[2]]
+    frames = []
+    for number in range(60):
+        side = bytes(9) + rng.randbytes(stream.side_info - 9)
+        stated = crc16.cms(header[2:] + side, 0xFFFF) ^ (1 << rng.randrange(16) if number < wrong else 0)
+        frames.append((header + stated.to_bytes(2, "big") + side).ljust(length, b"\x55"))
+    facts = probe(b"".join(frames))
+    told = [(found.code, found.detail) for found in (*facts.proofs, *facts.findings) if "crc" in found.code]
+    assert told == ([("frame_crc_wrong", f"{wrong} of 60 frames")] if wrong else [("frame_header_crc", "60 frames")])
 
 
 @pytest.mark.parametrize("behind", range(8, 14))
