@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastcrc import crc16
+
 from archiver.audio.mpeg import HEADER, Stream
-from archiver.audio.octets import Octets, crc16_arc
+from archiver.audio.octets import Octets
 
 XING_NAMES = (b"Xing", b"Info")
 VBRI_OFFSET = 36
@@ -72,8 +74,8 @@ def _xing(frame: bytes, offset: int) -> EncoderHeader:
     encoder = lame[:9].rstrip(b"\0 ").decode("ascii", "replace")
     gapless = int.from_bytes(lame[21:24], "big")
     stated = int.from_bytes(lame[34:36], "big")
-    unsigned = frame[: at + 34] + b"\0\0" + frame[at + 36 : LAVF_CRC_SPAN]
-    held = stated in {crc16_arc(frame, 0, at + 34), crc16_arc(unsigned.ljust(LAVF_CRC_SPAN, b"\0"), 0, LAVF_CRC_SPAN)}
+    unsigned = (frame[: at + 34] + b"\0\0" + frame[at + 36 :]).ljust(LAVF_CRC_SPAN, b"\0")[:LAVF_CRC_SPAN]
+    held = crc16.arc(frame[: at + 34]) == stated or crc16.arc(unsigned) == stated
     music = int.from_bytes(lame[32:34], "big") if held else None
     padded = not frame[at + LAME_SIZE :].strip(b"\0")
     return EncoderHeader(

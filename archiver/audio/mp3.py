@@ -168,13 +168,14 @@ def _second_headers(run: Run, notes: Notes) -> None:
     for offset in {run.stream.overhead, HEADER + run.stream.side_info, VBRI_OFFSET}:
         initials = run.column(offset)
         for name in HEADER_NAMES:
-            index = initials.find(name[:1])
+            index = initials.find(name[0])
             while index >= 0:
-                if run.head(index)[offset : offset + 4] == name:
+                at = run.base + index * run.stride + offset
+                if run.heads[at : at + len(name)] == name:
                     notes.find(
                         "second_header", f"a further {name.decode()} header {index} frames behind byte {run.start}"
                     )
-                index = initials.find(name[:1], index + 1)
+                index = initials.find(name[0], index + 1)
 
 
 def _describe(header: EncoderHeader | None, tally: _Tally, stream: Stream, notes: Notes) -> None:

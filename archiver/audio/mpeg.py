@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from archiver.audio.octets import Octets
 
@@ -23,7 +23,7 @@ HEADER = 4
 PADDING, PRIVATE = 0x02, 0x01  # of the third header byte
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stream:
     """What every frame of one stream shares; two frames with equal streams belong together."""
 
@@ -34,51 +34,51 @@ class Stream:
     free_slots: int = 0
     """Bytes of a free-format frame without padding; 0 for all others."""
 
-    @property
+    @cached_property
     def version(self) -> str:
         """``1``, ``2`` or ``2.5``."""
         return _VERSIONS[self.second >> 3 & 3]
 
-    @property
+    @cached_property
     def layer(self) -> int:
         """1, 2 or 3."""
         return _LAYERS[self.second >> 1 & 3]
 
-    @property
+    @cached_property
     def protected(self) -> bool:
         """True if a CRC-16 follows each header."""
         return not self.second & 1
 
-    @property
+    @cached_property
     def sample_rate(self) -> int:
         """Hz."""
         return _RATES[self.second >> 3 & 3][self.rate_bits]
 
-    @property
+    @cached_property
     def channels(self) -> int:
         """1 or 2."""
         return 1 if self.mono else 2
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """Samples per channel in a frame."""
         if self.layer == 1:
             return 384
         return 576 if self.layer == 3 and self.version != "1" else 1152
 
-    @property
+    @cached_property
     def side_info(self) -> int:
         """Bytes of layer III side information."""
         if self.version == "1":
             return 17 if self.mono else 32
         return 9 if self.mono else 17
 
-    @property
+    @cached_property
     def overhead(self) -> int:
         """Bytes of a layer III frame before its main data."""
         return HEADER + (2 if self.protected else 0) + self.side_info
 
-    @property
+    @cached_property
     def lengths(self) -> tuple[int, ...]:
         """Frame length in bytes by the third header byte; 0 where that byte cannot belong to this stream."""
         return _lengths(self.second, self.rate_bits, self.free_slots)
@@ -110,7 +110,13 @@ def stream_at(data: Octets, at: int) -> Stream | None:
     second, third, fourth = head[1], head[2], head[3]
     if second >> 3 & 3 == 1 or second >> 1 & 3 == 0 or third >> 4 == 15 or third >> 2 & 3 == 3 or fourth & 3 == 2:
         return None
-    return Stream(second, third >> 2 & 3, fourth >> 6 == 3)
+    return _stream(second, third >> 2 & 3, fourth >> 6 == 3)
+
+
+@lru_cache(maxsize=128)
+def _stream(second: int, rate_bits: int, mono: bool) -> Stream:
+    """The one of its kind: what it knows about itself is then worked out once, not once for each recording."""
+    return Stream(second, rate_bits, mono)
 
 
 def is_free_format(data: Octets, at: int) -> bool:

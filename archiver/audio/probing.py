@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from mmap import mmap
 from typing import Protocol
 
@@ -51,16 +50,12 @@ def probe(
     except Exception as problem:  # a bug must cost one recording its grade, not the run
         notes.find("probe_failed", type(problem).__name__)
         return AudioFacts("unknown", "bin", "application/octet-stream", size, findings=notes.findings)
-    facts = AudioFacts(kind.container, kind.extension, kind.mediatype, size)
     if level is Level.TRANSPORT or kind.container not in WALKERS:
-        return facts
-    return _walked(held, kind, facts, notes, level, whole)
+        return AudioFacts(kind.container, kind.extension, kind.mediatype, size)
+    return _walked(held, kind, notes, full=level is Level.FULL, whole=whole)
 
 
-def _walked(
-    data: Octets, kind: Kind, facts: AudioFacts, notes: Notes, level: Level, whole: Digest | None
-) -> AudioFacts:
-    full = level is Level.FULL
+def _walked(data: Octets, kind: Kind, notes: Notes, *, full: bool, whole: Digest | None) -> AudioFacts:
     shape, digest = Shape(), None
     try:
         shape = WALKERS[kind.container](data, notes, full=full)
@@ -70,10 +65,12 @@ def _walked(
             second_opinion(data, kind.container, notes)
     except Exception as problem:  # see above
         notes.find("probe_failed", type(problem).__name__)
-    if notes.details.get("video"):
-        facts = replace(facts, extension="mp4", mediatype="video/mp4")
-    return replace(
-        facts,
+    extension, mediatype = ("mp4", "video/mp4") if notes.details.get("video") else (kind.extension, kind.mediatype)
+    return AudioFacts(
+        kind.container,
+        extension,
+        mediatype,
+        len(data),
         length=shape.length,
         frames=shape.frames,
         sample_rate=shape.sample_rate,

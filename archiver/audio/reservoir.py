@@ -17,6 +17,8 @@ from archiver.audio.runs import RUN, Run
 LANE = 16
 SIGN = 1 << (LANE - 1)
 PART23_BITS = 12
+ALWAYS_ENOUGH = 2559
+"""Bytes with which a frame can do what any may ask of it: four times 4,095 bits, and to leave 511 bytes."""
 MOST_PLACES = 8
 """Frames named per run; more say nothing new."""
 
@@ -42,25 +44,25 @@ def side_info(run: Run) -> SideInfo:
     signs = ones << LANE - 1
     begins = _begins(run)
     bits = _main_bits(run)
-    used = (bits + 7 * ones) >> 3 & _in_all(0x1FFF)
-    left = begins + _payloads(run, ones) - used
-    enough = left - (begins >> LANE) & signs
+    enough = begins + _room(run, ones) - bits - (begins >> LANE) & signs
     sounding = bits + signs - ones & signs
+    last = LANE * (run.count - 1)
+    payload = run.stream.lengths[run.thirds[-1]] - run.stream.overhead
     return SideInfo(
         broken=_places(enough ^ signs),
         breaks=0 if enough == signs else run.count - enough.bit_count(),
         silent=0 if sounding == signs else run.count - sounding.bit_count(),
-        back_reference=begins & (1 << LANE) - 1,
-        left=(left >> LANE * (run.count - 1)) - SIGN,
+        back_reference=(begins & (1 << LANE) - 1) >> 3,
+        left=(begins >> last + 3) + max(0, payload) - ((bits >> last) + 7 >> 3),
     )
 
 
 def _begins(run: Run) -> int:
-    """``main_data_begin`` of every frame, in bytes."""
+    """``main_data_begin`` of every frame, in bits."""
     offset = run.stream.overhead - run.stream.side_info
     if run.stream.version == "1":
-        return _pairs(run, offset) >> 7 & _in_all(0x1FF)
-    return _numbers(run.column(offset))
+        return _pairs(run, offset) >> 4 & _in_all(0x1FF << 3)
+    return _numbers(run.column(offset)) << 3
 
 
 def _main_bits(run: Run) -> int:
@@ -88,8 +90,8 @@ def _part23_positions(stream: Stream) -> tuple[int, ...]:
     return tuple(first + 63 * part for part in range(channels))
 
 
-def _payloads(run: Run, ones: int) -> int:
-    """Bytes of every frame that can hold main data, and ``SIGN``."""
+def _room(run: Run, ones: int) -> int:
+    """Bits of every frame that can hold main data, and ``SIGN``."""
     low, high = _rooms(run.stream)
     if len(run.third_values) == 1:
         return (high[run.third_values[0]] << 8 | low[run.third_values[0]]) * ones
@@ -98,8 +100,8 @@ def _payloads(run: Run, ones: int) -> int:
 
 @lru_cache(maxsize=64)
 def _rooms(stream: Stream) -> tuple[bytes, bytes]:
-    """Low and high byte of what ``_payloads`` says, by the third header byte: a frame may be all side information."""
-    rooms = [max(0, length - stream.overhead) + SIGN for length in stream.lengths]
+    """Low and high byte of what ``_room`` says, by the third header byte: a frame may be all side information."""
+    rooms = [8 * min(max(0, length - stream.overhead), ALWAYS_ENOUGH) + SIGN for length in stream.lengths]
     return bytes(room & 0xFF for room in rooms), bytes(room >> 8 for room in rooms)
 
 
