@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import shake_128
 from itertools import chain, islice
 
 from archiver.audio.mpeg import HEADER
@@ -25,9 +26,6 @@ LEAST_FRAMES = 6
 MOST_FRAMES = 200_000
 """Frames remembered: four hours at 72 ms. Bounds the memory."""
 FEW_DISTINCT = 3
-REST = 0xFF
-BUT_REST = bytes(range(REST)) + bytes((REST - 1,))
-"""Gives each mark another value than ``REST``."""
 SIX_BITS = bytes(range(64)) * 4
 """Keeps four marks below 2**30: Python handles numbers of one digit faster."""
 
@@ -54,9 +52,8 @@ class Repetition:
         """Note ``repeated_audio`` if a stretch of frames occurs twice."""
         if not _four_twice(self._marks):
             return
-        marks = b"".join(_marks(_key_columns(run), run.count) for run in self._runs)
-        sixes = _sixes(_restless(marks, self._runs))
-        if len(set(sixes)) == len(sixes):
+        marks = _restless(b"".join(_marks(_key_columns(run), run.count) for run in self._runs), self._runs)
+        if not _four_twice(marks) or not _six_twice(marks):
             return
         keys = array("Q", b"".join(map(_keys, self._runs)))
         start, again, length = longest_copy(keys.tolist())
@@ -88,7 +85,7 @@ def _marks(columns: Iterable[bytes], count: int) -> bytes:
     return folded.to_bytes(count, "little")
 
 
-def _four_twice(marks: bytearray) -> bool:
+def _four_twice(marks: bytes | bytearray) -> bool:
     """False if no six marks in a row occur twice, as four of them at places that are sampled would have to.
 
     However far apart two stretches of six are, at the same distance from their beginnings four begin at a multiple of
@@ -98,7 +95,7 @@ def _four_twice(marks: bytearray) -> bool:
     return len(seen) < len(threes) or not seen.isdisjoint(_fours(marks, 1))
 
 
-def _fours(marks: bytearray, first: int) -> array[int]:
+def _fours(marks: bytes | bytearray, first: int) -> array[int]:
     """Four marks in a row, but two bits, from ``first`` and each third place behind it, as one number."""
     lanes = [marks[first + lane :: 3] for lane in range(4)]
     lanes[-1] = lanes[-1].translate(SIX_BITS)
@@ -109,7 +106,7 @@ def _fours(marks: bytearray, first: int) -> array[int]:
 
 
 def _restless(marks: bytes, runs: Sequence[Run]) -> bytes:
-    """The marks of all frames that may be in a copy, in which no key occurs twice.
+    """The marks, but noise for all frames that can be in no copy, in which no key occurs twice.
 
     No six frames hold one whose key stands as far before it as behind it, up to three frames: silence, most of it.
     All frames are compared at once, as bytes of long integers, one for each byte of the keys.
@@ -125,17 +122,18 @@ def _restless(marks: bytes, runs: Sequence[Run]) -> bytes:
             differ |= column ^ column >> apart
         alike = (differ | (differ & low) + low) & high ^ high
         rests |= alike & alike << apart
-    kept = int.from_bytes(marks.translate(BUT_REST), "little") | (rests >> 7) * REST
-    return kept.to_bytes(count, "little").translate(None, bytes((REST,)))
+    noise = int.from_bytes(shake_128().digest(count), "little") & (rests >> 7) * 0xFF
+    return (int.from_bytes(marks, "little") ^ noise).to_bytes(count, "little")
 
 
-def _sixes(marks: bytes) -> array[int]:
-    """Every six marks in a row, as one number."""
+def _six_twice(marks: bytes) -> bool:
+    """False if no six marks in a row occur twice."""
     count = max(0, len(marks) - LEAST_FRAMES + 1)
     packed = bytearray(LANE * count)
     for lane in range(LEAST_FRAMES):
         packed[lane::LANE] = marks[lane : lane + count]
-    return array("Q", packed)
+    sixes = array("Q", packed)
+    return len(set(sixes)) < len(sixes)
 
 
 def longest_copy(keys: Sequence[int]) -> tuple[int, int, int]:
