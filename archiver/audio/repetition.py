@@ -26,8 +26,6 @@ LEAST_FRAMES = 6
 MOST_FRAMES = 200_000
 """Frames remembered: four hours at 72 ms. Bounds the memory."""
 FEW_DISTINCT = 3
-SIX_BITS = bytes(range(64)) * 4
-"""Keeps four marks below 2**30: Python handles numbers of one digit faster."""
 
 
 class Repetition:
@@ -96,9 +94,8 @@ def _four_twice(marks: bytes | bytearray) -> bool:
 
 
 def _fours(marks: bytes | bytearray, first: int) -> array[int]:
-    """Four marks in a row, but two bits, from ``first`` and each third place behind it, as one number."""
+    """Four marks in a row, from ``first`` and each third place behind it, as one number."""
     lanes = [marks[first + lane :: 3] for lane in range(4)]
-    lanes[-1] = lanes[-1].translate(SIX_BITS)
     packed = bytearray(4 * len(lanes[-1]))
     for lane, column in enumerate(lanes):
         packed[lane::4] = column[: len(lanes[-1])]
