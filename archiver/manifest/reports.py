@@ -26,7 +26,8 @@ _COUNTS = """
 """
 _SAME_CONTENT = f"""
     SELECT id FROM recordings
-    WHERE content = :digest AND id != :other_than AND {one_of("state", (State.STORED, State.ARCHIVED))}
+    WHERE content = :digest AND grade IS NOT 'rejected' AND id != :other_than
+    AND {one_of("state", (State.STORED, State.ARCHIVED))}
     ORDER BY created_at, id LIMIT {SAME_CONTENT}
 """
 _DAYS = "SELECT day, state, count(*) FROM recordings GROUP BY day, state ORDER BY day, state"

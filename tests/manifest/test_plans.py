@@ -30,7 +30,7 @@ HOT: list[tuple[str, str, dict[str, Any], list[str], bool]] = [
         "same content",
         reports._SAME_CONTENT,
         {"digest": str(SHA256), "other_than": "a"},
-        ["COVERING INDEX ix_recordings_content (content=?)"],
+        ["INDEX ix_recordings_content (content=?)"],
         False,
     ),
     ("days", reports._DAYS, {}, ["COVERING INDEX ix_recordings_day"], False),

@@ -59,8 +59,9 @@ CREATE INDEX ix_recordings_key ON recordings (day, audio_key, id) WHERE audio_ke
 CREATE INDEX ix_recordings_state ON recordings (state, created_at, id);
 -- the few that status names
 CREATE INDEX ix_recordings_flagged ON recordings (created_at) WHERE vanished_at IS NOT NULL OR doubt IS NOT NULL;
--- the same audio under other ids, oldest first: there may be thousands (silence)
-CREATE INDEX ix_recordings_content ON recordings (content, created_at, id, state);
+-- the same accepted audio under other ids, oldest first: there may be thousands (silence); a seal leaves it as it is
+CREATE INDEX ix_recordings_content ON recordings (content, created_at, id)
+    WHERE content IS NOT NULL AND grade IS NOT 'rejected';
 
 CREATE TABLE events (  -- append-only: every change of a state, written with the change; and what was noticed
     id INTEGER NOT NULL PRIMARY KEY,  -- order of events
