@@ -26,19 +26,19 @@ class Intake:
 
     window: Window
     bucket_day: BucketDay
-    before: Mapping[str, str] | None = None
-    """``paths`` of the window listed before: a shared link may cross midnight."""
+    before: Mapping[int, str] | None = None
+    """``paths`` of the listing before: a shared link may cross midnight."""
     whole: bool = False
     """True if the listing began after the window's end."""
-    paths: dict[str, str] = field(default_factory=dict)
-    """Audio paths, each with the recording that named it first; of all windows that are listed together."""
+    paths: dict[int, str] = field(default_factory=dict)
+    """Hashes of audio paths, each with the recording that named it first; of all windows that are listed together."""
     complete: bool = False
     """True once the listing has ended, however: what it shares paths with is known."""
     rows_unreadable: int = 0
     """Distinct rows from which nothing can be archived."""
     _bad_rows: set[str] = field(default_factory=set)
-    _contents: dict[str, tuple[int, str | None]] = field(default_factory=dict)
-    """Ids, each with a hash of its row and the path of its audio, as first seen."""
+    _contents: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    """Ids, each with hashes of its row and of the path of its audio, as first seen."""
 
     def __len__(self) -> int:
         return len(self._contents)
@@ -51,7 +51,7 @@ class Intake:
         rest = dict(row.row)
         rest.pop("audio", None)
         said = hash(str(rest))
-        path = row.link.public if row.link else None
+        path = _path_of(row)
         if row.id not in self._contents:
             self._contents[row.id] = said, path
             return Sighting.NEW
@@ -72,11 +72,16 @@ class Intake:
         return key
 
     def shares_path(self, row: Recording) -> bool:
-        """True if another recording named the same audio path before, in this window or in the one listed before."""
-        if row.link is None:
+        """True if another recording named the same audio path before, in this listing or in the one before."""
+        path = _path_of(row)
+        if path is None:
             return False
-        first = self.paths.setdefault(row.link.public, row.id)
-        return first != row.id or (self.before or {}).get(row.link.public, row.id) != row.id
+        first = self.paths.setdefault(path, row.id)
+        return first != row.id or (self.before or {}).get(path, row.id) != row.id
+
+
+def _path_of(row: Recording) -> int | None:
+    return None if row.link is None else hash(row.link.public)
 
 
 @dataclass(slots=True)

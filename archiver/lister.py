@@ -59,7 +59,7 @@ class Lister:
     _most: int = 1
     """Windows that one listing may serve, as far as the last one tells."""
     _bad_rows: BadRows = field(init=False)
-    _paths_before: Mapping[str, str] = field(default_factory=dict)
+    _paths_before: Mapping[int, str] = field(default_factory=dict)
     _deferred: list[Job] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -166,7 +166,7 @@ class Lister:
                 kept.give_up()
 
     async def _intakes(self, windows: Sequence[Window]) -> Mapping[date, Intake]:
-        paths: dict[str, str] = {}
+        paths: dict[int, str] = {}
         past, intakes = self._surely_past(), {}
         for window in windows:
             bucket_day = await BucketDay.read(self.store, window.day)
