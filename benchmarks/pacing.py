@@ -87,6 +87,7 @@ def listed(case: Case) -> dict[str, Any]:
         "recordings_per_second": round(len(audio) / max(audio[-1].at - audio[0].at, 0.001), 1),
         "starved": round(starved(used.stdout, span), 3),
         "listing_used": round(len(api) / span / PER_MINUTE * 60, 3),
+        "cpu_ms_per_recording": round(1000 * used.cpu_seconds / len(audio), 2),
         "gets_a_day": round(len(api) / case.days, 1),
         "pages_a_day": round(case.a_day / PAGE, 1),
         "refused": sum(each.status == 429 for each in api),
