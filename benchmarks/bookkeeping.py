@@ -17,7 +17,7 @@ import os
 import tempfile
 import time
 import types
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import AsyncExitStack, ExitStack, redirect_stdout
 from dataclasses import dataclass, field
@@ -201,7 +201,7 @@ class Meter:
     """CPU time of this thread by part; what is within a part and has a part of its own is taken off."""
 
     def __init__(self) -> None:
-        self._spent: Counter[str] = Counter()
+        self._spent: defaultdict[str, float] = defaultdict(float)
         self._looks: Counter[str] = Counter()
         self._within = [LOOP]
         self._since = time.thread_time()
@@ -227,7 +227,7 @@ class Meter:
     def spent(self) -> dict[str, float]:
         """Seconds by part, without what it took to look at the clock and to note it."""
         of_a_look = Meter._cost_of_a_look()
-        return {part: seconds - self._looks[part] * of_a_look for part, seconds in self._spent.most_common()}
+        return {part: seconds - self._looks[part] * of_a_look for part, seconds in self._spent.items()}
 
     @staticmethod
     def _cost_of_a_look(times: int = 50_000) -> float:
@@ -236,7 +236,7 @@ class Meter:
         nothing = empty.meters(lambda: None, "nothing")
         for _ in range(times):
             nothing()
-        return empty._spent.total() / empty._looks.total()
+        return sum(empty._spent.values()) / empty._looks.total()
 
     def meters(self, work: Callable[..., Any], part: str) -> Callable[..., Any]:
         """The same, with its time booked on ``part``."""
@@ -365,7 +365,7 @@ def main() -> None:
     with Parts() as meter:
         round_of(source, told)
     untold, together = (min(each) for each in zip(*rounds, strict=True))
-    parts = meter.spent()
+    parts = dict(sorted(meter.spent().items(), key=lambda each: -each[1]))
     figures = {part: together * seconds / sum(parts.values()) for part, seconds in parts.items()}
     figures |= {"together": together, "without events": untold}
     print("| CPU ms a recording | |\n|---|---|")
