@@ -70,7 +70,7 @@ from archiver.source.interface import (
     Query,
     Source,
 )
-from archiver.spool import FetchedAudio, Receiver, Spool
+from archiver.spool import FetchedAudio, Spool
 from archiver.store.interface import Body, Created, PutOutcome
 from archiver.store.memory import MemoryStore
 from benchmarks import manifest_steps
@@ -164,25 +164,29 @@ class ReadySource:
         return self.clock.now()
 
 
-class Ready(Receiver):
-    """A receiver that is brought a whole body."""
+class Ready:
+    """Stands for a receiver, and is brought a whole body."""
 
     brought: FetchedAudio
+    facts: AudioFacts
+
+    async def __aenter__(self) -> Ready:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing was taken."""
 
     def audio(self) -> FetchedAudio:
         """As it was brought."""
         return self.brought
 
-    async def discard(self) -> None:
-        """Nothing was taken."""
 
+class ReadySpool:
+    """Stands for a spool, and takes bodies as they are."""
 
-class ReadySpool(Spool):
-    """A spool that takes bodies as they are."""
-
-    def receive(self, examine: object = None) -> Receiver:
-        """A receiver for one recording."""
-        return Ready(self)
+    def receive(self, *_: object) -> Ready:
+        """For one recording."""
+        return Ready()
 
 
 class BelievingStore(MemoryStore):
@@ -324,12 +328,13 @@ async def archived(source: ReadySource, home: Path, flags: Flags) -> tuple[Summa
     async with AsyncExitStack() as stack:
         manifest = await stack.enter_async_context(await SqlManifest.open(f"sqlite:///{home / 'manifest.db'}"))
         await manifest.begin_run("run-1", clock.now())
-        spool = await stack.enter_async_context(ReadySpool(2**28, home, max_bytes=2**30))
         scratch = stack.enter_context(ScratchFile(home))
         keeper = Keeper(clock)
         kept = KeepingStore(store, keeper, manifest)
         custody = Custody(kept, manifest, clock, "run-1", "https://voice.example", "archiver", keeper)
-        pipeline = Pipeline(port, spool, custody, (-1.1, 1.5), Level.FULL)
+        pipeline = Pipeline(
+            source=port, spool=cast("Spool", ReadySpool()), custody=custody, tolerance=(-1.1, 1.5), level=Level.FULL
+        )
         plan = Plan("run-1", [DAY], IN_FLIGHT, IN_FLIGHT, False, 5, 10_000, "UTC")
         summary, watcher = Summary("run-1"), Watcher(Console(flags, {}))
         run = Run(plan, summary, port, kept, manifest, pipeline, clock, watcher, Budget(), scratch)
