@@ -88,6 +88,7 @@ def listed(case: Case) -> dict[str, Any]:
         "starved": round(starved(used.stdout, span), 3),
         "listing_used": round(len(api) / span / PER_MINUTE * 60, 3),
         "cpu_ms_per_recording": round(1000 * used.cpu_seconds / len(audio), 2),
+        "peak_mib": round(used.peak_mib),
         "gets_a_day": round(len(api) / case.days, 1),
         "pages_a_day": round(case.a_day / PAGE, 1),
         "refused": sum(each.status == 429 for each in api),
