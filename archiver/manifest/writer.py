@@ -2,7 +2,7 @@
 
 A task hands over a piece of work and awaits it; the thread runs it in a transaction and answers after the commit.
 What queues up while a commit is under way shares the next transaction (group commit), so that the cost of committing
-is spread over as many tasks as are waiting.
+is spread over as many tasks as are waiting. Where there are many, a transaction waits a moment for more of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
 from queue import Empty, SimpleQueue
+from time import sleep
 from typing import Any, NamedTuple, TypeVar
 
 from archiver.errors import ManifestUnusable
@@ -22,6 +23,8 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 MOST_PER_TRANSACTION = 256
+COMPANY = 0.004
+"""Seconds that a transaction waits for more to share it, while they come several at a time: one alone never waits."""
 
 
 class Kind(Enum):
@@ -57,6 +60,7 @@ class Writer:
         self._database = database
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
+        self._shared_by = 1
         # A daemon, so that a program that forgot to close still ends: everything awaited is committed anyway.
         self._thread = threading.Thread(target=self._serve, name="manifest", daemon=True)
         self._opened: _Job | None = None
@@ -127,6 +131,8 @@ class Writer:
         """Wait for one, take what else is there; and whether that was the last."""
         jobs: list[_Job] = []
         item = self._queue.get()
+        if self._shared_by > 1:
+            sleep(COMPANY)
         while item is not None:
             if not item.answer.cancelled():
                 jobs.append(item)
@@ -136,6 +142,7 @@ class Writer:
                 item = self._queue.get_nowait()
             except Empty:
                 break
+        self._shared_by = len(jobs)
         return jobs, item is None
 
     def _transact(self, jobs: Sequence[_Job]) -> list[_Outcome]:

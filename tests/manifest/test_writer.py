@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import ManifestUnusable
+from archiver.manifest import writer as room
 from archiver.manifest.interface import Change
 from archiver.manifest.sql import SqlManifest
-from archiver.manifest.writer import MOST_PER_TRANSACTION, Kind, Writer
+from archiver.manifest.writer import COMPANY, MOST_PER_TRANSACTION, Kind, Writer
 from archiver.rules.lifecycle import Event, State
 
 from .build import NOW, RUN, bring, recording
@@ -71,6 +72,31 @@ async def test_what_queues_up_shares_a_commit(writer: Writer) -> None:
     assert await asyncio.gather(*tasks) == list(range(100))
     assert len(commits) == 1
     assert MOST_PER_TRANSACTION >= 100
+
+
+async def test_a_transaction_waits_for_company_only_where_there_was_some(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(room, "sleep", waits.append)
+
+    async def add(name: str) -> None:
+        await writer.do(lambda connection: add_run(connection, name), Kind.WRITE)
+
+    for n in range(3):
+        await add(f"alone-{n}")
+    assert waits == []
+    _, go = await held(writer)
+    tasks = [asyncio.create_task(add(f"together-{n}")) for n in range(5)]
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(*tasks)
+    assert waits == []
+    await add("next")
+    assert waits == [COMPANY]
+    await add("last")
+    assert waits == [COMPANY]
+    assert len(await writer.do(runs_known, Kind.READ)) == 10
 
 
 async def test_a_failing_piece_fails_alone(writer: Writer) -> None:
