@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import io
 import mmap
+import os
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import anyio
-from anyio import from_thread
 from anyio.to_thread import run_sync
 
 from archiver.errors import SpoolFull
@@ -35,6 +35,8 @@ OURS = ("sha256", "sha512")
 """Digests that are taken of every body."""
 FIRST_STEP = 256 * 1024
 """Memory that a body of undeclared length starts with; it doubles from there."""
+WRITTEN_AT_ONCE = 256 * 1024
+"""Bytes that are collected of a body that goes to the disk."""
 DISK_STEP = 32 * MIB
 """Disk that a body of undeclared length asks for at a time."""
 
@@ -157,6 +159,8 @@ class Spool:
         self.memory = MemoryBudget(memory_bytes)
         self.disk = DiskRoom(self.directory, reserve_bytes)
         self.scratch = ScratchDirectory(self.directory)
+        self.threads = anyio.CapacityLimiter(os.cpu_count() or 1)
+        """For those who compute: more of them than cores would only take Python's lock from one another."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -174,16 +178,16 @@ class Spool:
     def receive(self, examine: Examine | None = None) -> Receiver:
         """A receiver for one recording; its memory and its file are given back when the context ends, however.
 
-        ``examine`` looks at the whole body in the thread that has brought it.
+        ``examine`` looks at the whole body, in a worker thread.
         """
         return Receiver(self, examine)
 
 
 class Receiver:
-    """Takes one body (``source.interface.AudioSink``); begun again, it starts anew. One task, one thread at a time.
+    """Takes one body (``source.interface.AudioSink``); begun again, it starts anew. One task at a time.
 
-    Bytes are copied, hashed and written in the worker thread that brings them; what is shared with other bodies
-    (memory, promised disk) is touched in the event loop alone.
+    The event loop only copies what comes. What takes longer (hashing, examining, the disk) is done in a worker thread:
+    of a body in memory once, when all of it has come.
     """
 
     def __init__(self, spool: Spool, examine: Examine | None = None) -> None:
@@ -194,15 +198,13 @@ class Receiver:
         self._declared: int | None = None
         self.received = 0
         self._hashers: dict[str, _Hash] = {}
-        self._hashed = 0
-        """Bytes that the hashers have seen: of a body in memory none until all have come, since thousands of small
-        updates cost more than one large one."""
         self._buffer = bytearray()
+        """The body; or what is still to be written of one that lies in a file."""
         self._held = 0
         self._promised = 0
         self._file: io.FileIO | None = None
         self._path: Path | None = None
-        self._begun = False
+        self._whole: FetchedAudio | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -223,61 +225,57 @@ class Receiver:
             undeclared = min(FIRST_STEP, self._spool.spill_bytes, self._spool.max_bytes)
             first = undeclared if content_length is None else content_length
             await self._spool.memory.take(first)
-            self._held = first
-            self._buffer = bytearray(first)
-        self._begun = True
+            self._hold(first)
 
     def begin_at_once(self, content_length: int | None, digests: Collection[str] = ()) -> bool:
-        """Begin a first body, in a worker thread; False where that has to wait, or is more than a little memory."""
+        """Begin a first body; False where that has to wait, or the length is not declared."""
         length = content_length
-        if self._begun or self._held or length is None or length > min(self._spool.spill_bytes, self._spool.max_bytes):
+        if self._hashers or length is None or length > min(self._spool.spill_bytes, self._spool.max_bytes):
             return False
         if not self._spool.memory.take_at_once(length):
             return False
         self._start(length, digests)
-        self._held = length
-        self._buffer = bytearray(length)
-        self._begun = True
+        self._hold(length)
         return True
 
-    def end(self) -> None:
-        """Hash and examine the whole body, in a worker thread."""
-        self._hash_rest()
-        if self._examine is not None:
-            self.facts = self._examine(from_thread.run_sync(self.audio) if self._slack else self.audio())
-
-    def write(self, chunk: bytes) -> None:
-        """Take the next bytes; in a worker thread. Raises TooLarge or SpoolFull."""
+    def write(self, chunk: bytes) -> Coroutine[Any, Any, None] | None:
+        """Take the next bytes; what is returned is to be awaited before more come. Both raise TooLarge or SpoolFull."""
         end = self.received + len(chunk)
-        if end > self._held:
-            self._make_room(end)
-        if self._file is None:
+        if self._file is None and end <= self._held:
             self._buffer[self.received : end] = chunk
+        elif self._file is not None and len(self._buffer) < WRITTEN_AT_ONCE and end <= self._spool.max_bytes:
+            self._buffer += chunk
         else:
-            self._to_file(memoryview(chunk))
-            self._hash(chunk)
+            return self._write_further(chunk)
         self.received = end
+        return None
 
-    def digest(self, algorithm: str) -> Digest:
-        """Of what was written; blocking for a body in memory that was not hashed yet."""
-        self._hash_rest()
-        return Digest(algorithm, self._hashers[algorithm].hexdigest())
-
-    def audio(self) -> FetchedAudio:
-        """What was received, as a body. ValueError before the declared length is complete."""
-        if not self._begun or self._declared not in (None, self.received):
+    async def end(self) -> None:
+        """Hash and examine the whole body. ValueError before the declared length is complete; SpoolFull."""
+        if not self._hashers or self._declared not in (None, self.received):
             raise ValueError("the body is not whole")
-        if self._slack:
+        if self._file is not None:
+            await self._to_file()
+        else:
             del self._buffer[self.received :]
             self._spool.memory.give(self._held - self.received)
             self._held = self.received
-        content = self._buffer if self._path is None else self._path
-        return FetchedAudio(self.received, self.digest("sha256"), self.digest("sha512"), content)
+        self._whole = await run_sync(self._look, limiter=self._spool.threads)
+
+    def digest(self, algorithm: str) -> Digest:
+        """Of the whole body, after its end."""
+        return Digest(algorithm, self._hashers[algorithm].hexdigest())
+
+    def audio(self) -> FetchedAudio:
+        """What was received, as a body. ValueError before its end."""
+        if self._whole is None:
+            raise ValueError("the body is not whole")
+        return self._whole
 
     async def discard(self) -> None:
         """Give memory, promises and the file back."""
-        self._begun = False
-        self.facts = None
+        self._whole = self.facts = None
+        self._hashers = {}
         self.received = 0
         self._buffer = bytearray()
         self._spool.memory.give(self._held)
@@ -288,34 +286,30 @@ class Receiver:
             with anyio.CancelScope(shield=True):
                 await run_sync(_remove, file, path)
 
-    @property
-    def _slack(self) -> bool:
-        """True if there is memory to give back, which is done in the event loop alone."""
-        return self._path is None and self._held > self.received
-
     def _start(self, declared: int | None, digests: Collection[str]) -> None:
         self._declared = declared
-        self._hashed = 0
         self._hashers = {name: hashlib.new(name, usedforsecurity=False) for name in (*OURS, *digests)}
 
-    def _hash_rest(self) -> None:
-        if self._hashed < self.received:
-            self._hash(memoryview(self._buffer)[self._hashed : self.received])
-
-    def _hash(self, piece: bytes | memoryview) -> None:
-        for hasher in self._hashers.values():
-            hasher.update(piece)
-        self._hashed += len(piece)
+    def _hold(self, size: int) -> None:
+        self._held = size
+        self._buffer = bytearray(size)
 
     def _check_size(self, size: int, *, declared: bool) -> None:
         if size > self._spool.max_bytes:
             raise TooLarge(size, self._spool.max_bytes, declared=declared)
 
-    def _make_room(self, needed: int) -> None:
-        self._check_size(needed, declared=False)
-        if self._file is None and not from_thread.run_sync(self._grow, needed):
-            self._hash_rest()
-            from_thread.run(self._spill)
+    async def _write_further(self, chunk: bytes) -> None:
+        """Where the memory for it is still to be had, or it goes to the disk."""
+        end = self.received + len(chunk)
+        self._check_size(end, declared=False)
+        if self._file is None and not self._grow(end):
+            await self._spill()
+        if self._file is None:
+            self._buffer[self.received : end] = chunk
+        else:
+            self._buffer += chunk
+            await self._to_file()
+        self.received = end
 
     def _grow(self, needed: int) -> bool:
         """Get memory for ``needed`` bytes in all without waiting; False if it has to be the disk."""
@@ -336,9 +330,8 @@ class Receiver:
                 self._file, self._path = await run_sync(_new_file, self._spool.scratch)
             except OSError as error:
                 raise unwritable(self._spool.directory, error) from None
-        if self.received:
-            await run_sync(self._to_file, memoryview(self._buffer)[: self.received])
-        self._buffer = bytearray()
+        del self._buffer[self.received :]
+        await self._to_file()
         self._spool.memory.give(self._held)
         self._held = 0
 
@@ -346,23 +339,40 @@ class Receiver:
         await self._spool.disk.promise(size)
         self._promised += size
 
-    def _to_file(self, chunk: memoryview) -> None:
-        """In a worker thread, which nobody abandons: no descriptor is closed under a write."""
-        if self._file is None:
-            raise RuntimeError("not spilled")
-        if len(chunk) > self._promised:
-            from_thread.run(self._promise, max(DISK_STEP, len(chunk)))
-        size = len(chunk)
+    async def _to_file(self) -> None:
+        """Hash and write what waits for it."""
+        piece, self._buffer = self._buffer, bytearray()
+        if len(piece) > self._promised:
+            await self._promise(max(DISK_STEP, len(piece)))
+        assert self._file is not None
         try:
-            while chunk:
-                chunk = chunk[self._file.write(chunk) :]
+            await run_sync(
+                self._append, self._file, piece
+            )  # not to be abandoned: no descriptor is closed under a write
         except OSError as error:
             raise unwritable(self._spool.directory, error) from None
-        from_thread.run_sync(self._written, size)
+        self._promised -= len(piece)
+        self._spool.disk.promised -= len(piece)
 
-    def _written(self, size: int) -> None:
-        self._promised -= size
-        self._spool.disk.promised -= size
+    def _append(self, file: io.FileIO, piece: bytearray) -> None:
+        self._hash(piece)
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[file.write(rest) :]
+
+    def _look(self) -> FetchedAudio:
+        """In a worker thread: hash what is not yet hashed, and examine."""
+        if self._path is None:
+            self._hash(self._buffer)
+        content = self._path or self._buffer
+        whole = FetchedAudio(self.received, self.digest("sha256"), self.digest("sha512"), content)
+        if self._examine is not None:
+            self.facts = self._examine(whole)
+        return whole
+
+    def _hash(self, piece: bytearray) -> None:
+        for hasher in self._hashers.values():
+            hasher.update(piece)
 
 
 def _new_file(scratch: ScratchDirectory) -> tuple[io.FileIO, Path]:

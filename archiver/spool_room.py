@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from collections import deque
 from pathlib import Path
 
@@ -15,57 +14,47 @@ from archiver.errors import SpoolFull
 
 
 class MemoryBudget:
-    """The budget: bytes, given out first come, first served. Only ``take_at_once`` may be called from other threads."""
+    """The budget: bytes, given out first come, first served. On one event loop."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.free = total
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
-        self._lock = threading.Lock()
 
     async def take(self, size: int) -> None:
         """Wait for ``size`` bytes, which may not be more than ``total``. Only for those who hold none."""
-        with self._lock:
-            if not self._waiting and size <= self.free:
-                self.free -= size
-                return
-            ticket = (size, anyio.Event())
-            self._waiting.append(ticket)
+        if self.take_at_once(size):
+            return
+        ticket = (size, anyio.Event())
+        self._waiting.append(ticket)
         try:
             await ticket[1].wait()
         except BaseException:
             if ticket[1].is_set():  # granted and cancelled at once
                 self.give(size)
             else:
-                with self._lock:
-                    self._waiting.remove(ticket)
+                self._waiting.remove(ticket)
                 self.give(0)  # those behind may fit now
             raise
 
     def take_at_once(self, size: int) -> bool:
         """Take ``size`` bytes if they are free and nobody waits."""
-        with self._lock:
-            if self._waiting or size > self.free:
-                return False
-            self.free -= size
-            return True
+        return not self._waiting and self.take_now(size)
 
     def take_now(self, size: int) -> bool:
         """Take ``size`` bytes if they are free. Passing those who wait starves nobody: only running bodies may."""
-        with self._lock:
-            if size > self.free:
-                return False
-            self.free -= size
-            return True
+        if size > self.free:
+            return False
+        self.free -= size
+        return True
 
     def give(self, size: int) -> None:
         """Give ``size`` bytes back, and let in who fits, in order."""
-        with self._lock:
-            self.free += size
-            while self._waiting and self._waiting[0][0] <= self.free:
-                size, granted = self._waiting.popleft()
-                self.free -= size
-                granted.set()
+        self.free += size
+        while self._waiting and self._waiting[0][0] <= self.free:
+            size, granted = self._waiting.popleft()
+            self.free -= size
+            granted.set()
 
 
 class DiskRoom:

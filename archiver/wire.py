@@ -1,24 +1,22 @@
-"""HTTP for the hot path: one exchange at a time in a worker thread, over libcurl, which works without Python's lock.
+"""HTTP for the hot path: many exchanges at once on the event loop, over libcurl.
 
-Nothing is followed, decoded or retried here. Connections are kept and used again, the most recently used one first.
-libcurl's own texts carry URLs and are never passed on.
+Nothing is followed, decoded or retried here. Connections are kept and used again. libcurl's own texts carry URLs and
+are never passed on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import pycurl
-from anyio import CapacityLimiter, from_thread
 
 CONNECT_SECONDS = 10
 STALL_SECONDS = 30
@@ -26,8 +24,6 @@ STALL_SECONDS = 30
 BUFFER = 256 << 10
 IDLE_SECONDS = 50
 """After which a connection is not used again: before most servers close it."""
-LOOK_ROUND = 0.2
-"""Seconds between two looks at cancellation and deadlines."""
 ASK_FIRST_FROM = 8 << 20
 """Bytes of a body from which the server is asked first (``Expect: 100-continue``): it costs a round trip, and up to a
 second where that is not known; but a refusal comes before the upload."""
@@ -82,10 +78,11 @@ class Head:
         return int(text) if text.isascii() and text.isdigit() else None
 
 
-Take = Callable[[bytes], object]
-"""Takes each piece of a body, in the worker thread; something true if no more is wanted. What it raises ends it."""
+Take = Callable[[bytes], Coroutine[Any, Any, None] | bool | None]
+"""Takes each piece of a body: True if no more is wanted; something to wait for before the next piece may come. What it
+raises, then or later, ends the exchange."""
 Accept = Callable[[Head], Take]
-"""Asked once, in the worker thread, when the first piece of a body has come."""
+"""Asked once, when the first piece of a body has come."""
 
 
 class Upload(Protocol):
@@ -118,39 +115,33 @@ class Asking:
 
 
 class Wire:
-    """Exchanges with one kind of server; ``ca_file`` holds the authorities to trust in place of the system's.
+    """Exchanges with one kind of server, on one event loop.
 
-    ``stall_seconds``: without a byte in either direction.
+    ``connections`` bounds how many there are at a time; ``ca_file`` holds the authorities to trust in place of the
+    system's; ``stall_seconds``: without a byte in either direction.
     """
 
     def __init__(self, connections: int, ca_file: Path | None = None, *, stall_seconds: int = STALL_SECONDS) -> None:
-        self.threads = CapacityLimiter(connections)
-        """For those who exchange: each needs a thread and a connection."""
         self._ca_file = ca_file
         self._stall_seconds = stall_seconds
-        self._idle: deque[pycurl.Curl] = deque()
+        self._idle: list[_Line] = []
+        self._multi = pycurl.AsyncCurlMulti()
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
 
-    def exchange(self, asking: Asking, accept: Accept) -> Head:
-        """Ask, hand the body over piece by piece, and give the head. Blocking: for a worker thread of anyio.
-
-        Raises WireFailed, whatever ``accept`` raises, and ends soon when the task that waits is cancelled.
-        """
+    async def exchange(self, asking: Asking, accept: Accept) -> Head:
+        """Ask, hand the body over piece by piece, and give the head. Raises WireFailed, and what ``accept`` raises."""
+        line = self._idle.pop() if self._idle else _Line(self._new_handle())
         try:
-            handle = self._idle.pop()
-        except IndexError:
-            handle = self._new_handle()
-        exchange = _Exchange(asking, accept)
-        try:
-            exchange.perform(handle)
+            return await line.exchange(asking, accept, self._multi)
         finally:
-            self._idle.append(handle)
-        assert exchange.head is not None
-        return exchange.head
+            self._idle.append(line)
 
-    def close(self) -> None:
-        """Close what is idle."""
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._multi.aclose()
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop().handle.close()
 
     def _new_handle(self) -> pycurl.Curl:
         handle = pycurl.Curl()
@@ -167,7 +158,6 @@ class Wire:
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.MAXAGE_CONN, IDLE_SECONDS)
-        handle.setopt(pycurl.NOPROGRESS, 0)
         trusted = ssl.get_default_verify_paths()
         if ca_file := str(self._ca_file) if self._ca_file else trusted.cafile:
             handle.setopt(pycurl.CAINFO, ca_file)
@@ -176,53 +166,90 @@ class Wire:
         return handle
 
 
-class _Exchange:
-    """The state of one exchange, and what libcurl calls back."""
+class _Line:
+    """A handle of libcurl with what it calls back, and the state of the exchange that it serves: one at a time."""
 
-    def __init__(self, asking: Asking, accept: Accept) -> None:
-        self._asking = asking
-        self._accept = accept
-        self._take: Take | None = None
-        self._lines: list[bytes] = []
-        """Of the head, as they came, perhaps after those of interim answers (100 Continue) and before trailers."""
-        self._enough = False
-        self._raised: BaseException | None = None
-        self._look_at = 0.0
-        self._until = 0.0
-        self.head: Head | None = None
+    _asking: Asking
+    _accept: Accept
+    _lines: list[bytes]
+    """Of the head, as they came, perhaps after those of interim answers (100 Continue) and before trailers."""
+    _head: Head | None
+    _take: Take | None
+    _enough: bool
+    """No more of the body is wanted."""
+    _waits_for: Coroutine[Any, Any, None] | None
+    """No more of the body is taken before."""
+    _raised: BaseException | None
+    _news: asyncio.Event
+    """It has ended, or there is something to wait for or to raise."""
+    _timer: asyncio.TimerHandle | None
 
-    def perform(self, handle: pycurl.Curl) -> None:
+    def __init__(self, handle: pycurl.Curl) -> None:
+        self.handle = handle
+        handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
+        handle.setopt(pycurl.READFUNCTION, self._on_read)
+        handle.setopt(pycurl.SEEKFUNCTION, self._on_seek)
+        self._let_go()
+
+    async def exchange(self, asking: Asking, accept: Accept, multi: pycurl.AsyncCurlMulti) -> Head:
+        """See ``Wire.exchange``."""
+        self._asking, self._accept = asking, accept
         try:
-            self._perform(handle)
-        finally:
-            # The handle is kept and names this object still: it must not keep bodies with it.
-            self._asking, self._accept, self._take, self._raised = _NOTHING, _refused, None, None
-
-    def _perform(self, handle: pycurl.Curl) -> None:
-        now = time.monotonic()
-        self._until = now + min(self._asking.head_seconds, self._asking.seconds(None))
-        self._look_at = now + LOOK_ROUND
-        self._set_up(handle)
-        try:
-            handle.perform()
-        except pycurl.error as error:
+            self._set_up()
+            ended = multi.add_handle(self.handle)
+            ended.add_done_callback(lambda _: self._news.set())
+            self._give_it(min(asking.head_seconds, asking.seconds(None)))
+            try:
+                failed = await self._until_it_ends(ended)
+            finally:
+                self._stop_the_clock()
+                if not ended.done():
+                    multi.remove_handle(self.handle)
+                if self._waits_for is not None:
+                    self._waits_for.close()
             if self._raised is not None:
                 raise self._raised from None
-            if not self._enough:
-                raise WireFailed(self._trouble(handle, int(error.args[0]))) from None
+            if failed is not None and not self._enough:
+                raise WireFailed(self._trouble(int(failed.args[0]))) from None
+            return self._head or self._head_is_complete()
         finally:
-            handle.unsetopt(pycurl.XFERINFOFUNCTION)
-        if self.head is None:
-            self._head_is_complete()
+            self._let_go()
 
-    def _set_up(self, handle: pycurl.Curl) -> None:
-        asking = self._asking
+    async def _until_it_ends(self, ended: asyncio.Future[pycurl.Curl]) -> BaseException | None:
+        """What libcurl says of it then, or what else there is to raise."""
+        while self._raised is None:
+            await self._news.wait()
+            self._news.clear()
+            waits_for = self._waits_for
+            if waits_for is not None:
+                left = self._stop_the_clock()  # the time for which we make it wait is not its own
+                await waits_for
+                self._waits_for = None
+                self._give_it(left)
+            if ended.done():
+                return ended.exception()
+            if waits_for is not None:
+                try:
+                    self.handle.pause(pycurl.PAUSE_CONT)
+                except pycurl.error as error:
+                    return error
+        return None
+
+    def _let_go(self) -> None:
+        """Forget all of it: what is kept for the next exchange must keep no body."""
+        self._asking, self._accept = _NOTHING, _refused
+        self._lines = []
+        self._head = self._take = self._waits_for = self._raised = self._timer = None
+        self._enough = False
+        self._news = asyncio.Event()
+
+    def _set_up(self) -> None:
+        asking, handle = self._asking, self.handle
         lines = [f"{name}: {value}" for name, value in asking.headers.items()]
         if asking.upload is not None:
             handle.setopt(pycurl.UPLOAD, 1)
             handle.setopt(pycurl.INFILESIZE_LARGE, asking.size)
-            handle.setopt(pycurl.READFUNCTION, self._on_read)
-            handle.setopt(pycurl.SEEKFUNCTION, self._on_seek)
             if asking.size < ASK_FIRST_FROM:
                 lines.append("Expect:")
         handle.setopt(pycurl.CUSTOMREQUEST, asking.method)
@@ -234,12 +261,9 @@ class _Exchange:
         handle.setopt(pycurl.CONNECT_TO, [f"::{_bracketed(asking.address)}:"] if asking.address else [])
         handle.setopt(pycurl.PROXY, asking.proxy)
         handle.setopt(pycurl.FRESH_CONNECT, asking.once)
-        handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
-        handle.setopt(pycurl.WRITEFUNCTION, self._on_body)
-        handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
 
-    def _trouble(self, handle: pycurl.Curl, code: int) -> Trouble:
-        connected = handle.getinfo(pycurl.CONNECT_TIME) > 0
+    def _trouble(self, code: int) -> Trouble:
+        connected = self.handle.getinfo(pycurl.CONNECT_TIME) > 0
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return Trouble.STALLED if connected else Trouble.CONNECT_TIMEOUT
         if code == pycurl.E_UNSUPPORTED_PROTOCOL and connected:
@@ -248,30 +272,56 @@ class _Exchange:
 
     def _head_is_complete(self) -> Head:
         """Read it once. Raises WireFailed where it broke off, which libcurl takes for an answer without a body."""
-        head = _last_head(self._lines)
+        self._head = head = _last_head(self._lines)
         if head is None:
             raise WireFailed(Trouble.CUT)
-        self.head = head
-        self._until = time.monotonic() + self._asking.seconds(head)
         return head
 
+    def _give_it(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._raise, WireFailed(Trouble.TOO_LONG))
+
+    def _stop_the_clock(self) -> float:
+        """The seconds that are left."""
+        assert self._timer is not None
+        self._timer.cancel()
+        return self._timer.when() - asyncio.get_running_loop().time()
+
+    def _raise(self, error: BaseException) -> None:
+        """In the task that waits; libcurl's callbacks must not."""
+        self._raised = self._raised or error
+        self._news.set()
+
+    def _on_header(self, line: bytes) -> None:
+        self._lines.append(line)
+
     def _on_body(self, chunk: bytes) -> int | None:
+        if self._waits_for is not None:
+            return pycurl.WRITEFUNC_PAUSE  # it is given out again
         try:
             if self._take is None:
-                self._take = self._accept(self._head_is_complete())
-            if not self._take(chunk):
-                return None  # all of it was taken
-            self._enough = True
+                head = self._head_is_complete()
+                self._stop_the_clock()
+                self._give_it(self._asking.seconds(head))
+                self._take = self._accept(head)
+            answer = self._take(chunk)
         except BaseException as error:
-            self._raised = error
-        return 0
+            self._raise(error)
+            return 0
+        if answer is None:
+            return None  # all of it was taken
+        if isinstance(answer, bool):
+            self._enough = answer
+            return 0 if answer else None
+        self._waits_for = answer
+        self._news.set()
+        return None
 
     def _on_read(self, size: int) -> bytes | int:
         try:
             assert self._asking.upload is not None
             return self._asking.upload.read(size)
         except BaseException as error:
-            self._raised = error
+            self._raise(error)
             return pycurl.READFUNC_ABORT
 
     def _on_seek(self, offset: int, whence: int) -> int:
@@ -279,25 +329,9 @@ class _Exchange:
             assert self._asking.upload is not None
             self._asking.upload.seek(offset, whence)
         except BaseException as error:
-            self._raised = error
+            self._raise(error)
             return pycurl.SEEKFUNC_FAIL
         return pycurl.SEEKFUNC_OK
-
-    def _on_progress(self, *_: float) -> int:
-        """Called with every piece, and at least once a second."""
-        now = time.monotonic()
-        if now < self._look_at:
-            return 0
-        self._look_at = now + LOOK_ROUND
-        try:
-            from_thread.check_cancelled()
-        except BaseException as error:
-            self._raised = error
-            return 1
-        if now > self._until:
-            self._raised = WireFailed(Trouble.TOO_LONG)
-            return 1
-        return 0
 
 
 def nothing_more(_: bytes) -> bool:

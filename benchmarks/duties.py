@@ -66,7 +66,7 @@ class Taken:
         """The rig's origin states none."""
         raise AssertionError(algorithm)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Nothing more."""
 
 

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import anyio
 import anyio.lowlevel
 import pytest
-from anyio.to_thread import run_sync
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,15 +53,25 @@ def files(directory: Path) -> list[Path]:
     return [path for path in directory.rglob("*") if path.is_file() and path.name != "lock"]
 
 
+async def write(sink: AudioSink, chunk: bytes) -> None:
+    if further := sink.write(chunk):
+        await further
+
+
+async def ended(receiver: Receiver) -> FetchedAudio:
+    await receiver.end()
+    return receiver.audio()
+
+
 async def feed(sink: AudioSink, data: bytes, *, declared: bool, step: int = 16 * KIB) -> None:
     await sink.begin(len(data) if declared else None)
     for start in range(0, len(data), step):
-        await run_sync(sink.write, data[start : start + step])
+        await write(sink, data[start : start + step])
 
 
 async def write_for_ever(sink: AudioSink, step: int) -> None:
     while True:
-        await run_sync(sink.write, bytes(step))
+        await write(sink, bytes(step))
 
 
 def assert_is(audio: FetchedAudio, data: bytes) -> None:
@@ -89,7 +98,7 @@ async def test_what_comes_in_comes_out(spool: Spool, tmp_path: Path, size: int, 
     data = bytes_of(size)
     async with spool.receive() as receiver:
         await feed(receiver, data, declared=declared)
-        assert_is(receiver.audio(), data)
+        assert_is(await ended(receiver), data)
         in_memory = size <= SPILL
         assert spool.memory.free == (MEMORY - size if in_memory else MEMORY)
         assert len(files(tmp_path)) == (0 if in_memory else 1)
@@ -99,18 +108,18 @@ async def test_one_chunk_may_be_larger_than_everything(spool: Spool) -> None:
     for declared in (True, False):
         async with spool.receive() as receiver:
             await feed(receiver, bytes_of(LARGE), declared=declared, step=LARGE)
-            assert_is(receiver.audio(), bytes_of(LARGE))
+            assert_is(await ended(receiver), bytes_of(LARGE))
 
 
 async def test_what_is_put_and_what_is_probed_is_one_buffer(spool: Spool) -> None:
     async with spool.receive() as receiver:
         await feed(receiver, bytes_of(SMALL), declared=True)
-        with receiver.audio().view() as one, receiver.audio().view() as other:
+        with (await ended(receiver)).view() as one, (await ended(receiver)).view() as other:
             assert one is other
             assert isinstance(one, bytearray)
     async with spool.receive() as receiver:
         await feed(receiver, bytes_of(LARGE), declared=True)
-        with receiver.audio().view() as view:
+        with (await ended(receiver)).view() as view:
             assert isinstance(view, mmap.mmap)
             kept = memoryview(view)[:10]
         assert kept == bytes_of(10)  # a slice may outlive the view
@@ -133,23 +142,23 @@ async def test_a_file_is_private(spool: Spool, tmp_path: Path) -> None:
 async def test_beginning_again_discards(spool: Spool, tmp_path: Path, sizes: tuple[int, int], declared: bool) -> None:
     async with spool.receive() as receiver:
         await receiver.begin(sizes[0] if declared else None)
-        await run_sync(receiver.write, bytes_of(sizes[0])[: sizes[0] // 2])
+        await write(receiver, bytes_of(sizes[0])[: sizes[0] // 2])
         await feed(receiver, bytes_of(sizes[1]), declared=declared)
-        assert_is(receiver.audio(), bytes_of(sizes[1]))
+        assert_is(await ended(receiver), bytes_of(sizes[1]))
         assert len(files(tmp_path)) == (sizes[1] > SPILL)
 
 
 async def test_a_body_that_is_not_whole_is_no_audio(spool: Spool) -> None:
     async with spool.receive() as receiver:
         with pytest.raises(ValueError, match="not whole"):
-            receiver.audio()
+            await ended(receiver)
         await receiver.begin(10)
-        await run_sync(receiver.write, b"123456789")
+        await write(receiver, b"123456789")
         with pytest.raises(ValueError, match="not whole"):
-            receiver.audio()
-        await run_sync(receiver.write, b"01")
+            await ended(receiver)
+        await write(receiver, b"01")
         with pytest.raises(ValueError, match="not whole"):
-            receiver.audio()
+            await ended(receiver)
 
 
 async def test_a_body_that_declares_too_much_is_refused_before_a_byte(spool: Spool) -> None:
@@ -204,11 +213,11 @@ async def test_a_body_that_outgrows_the_budget_goes_to_disk_instead_of_waiting(s
             await third.begin(MEMORY - SPILL - FIRST_STEP)
             assert spool.memory.free == 0
             with anyio.fail_after(60):
-                await run_sync(receiver.write, bytes_of(FIRST_STEP + 1))
+                await write(receiver, bytes_of(FIRST_STEP + 1))
             assert len(files(tmp_path)) == 1
-            assert_is(receiver.audio(), bytes_of(FIRST_STEP + 1))
-        await run_sync(other.write, bytes_of(SPILL))
-        assert_is(other.audio(), bytes_of(SPILL))
+            assert_is(await ended(receiver), bytes_of(FIRST_STEP + 1))
+        await write(other, bytes_of(SPILL))
+        assert_is(await ended(other), bytes_of(SPILL))
 
 
 async def test_those_who_grow_and_those_who_wait_all_finish(spool: Spool) -> None:
@@ -221,7 +230,7 @@ async def test_those_who_grow_and_those_who_wait_all_finish(spool: Spool) -> Non
             await feed(receiver, data, declared=bool(number % 2), step=50_000)
             await anyio.lowlevel.checkpoint()
             assert spool.memory.free >= 0
-            assert_is(receiver.audio(), data)
+            assert_is(await ended(receiver), data)
         finished += 1
 
     with anyio.fail_after(60):
@@ -237,7 +246,7 @@ async def test_cancellation_gives_everything_back(spool: Spool, size: int) -> No
         async with spool.receive() as receiver:
             await receiver.begin(size)
             while True:
-                await run_sync(receiver.write, b"x")
+                await write(receiver, b"x")
                 await anyio.lowlevel.checkpoint()
 
     for _ in range(10):
@@ -266,8 +275,8 @@ async def test_a_cancelled_waiter_lets_those_behind_it_in(spool: Spool) -> None:
                 await anyio.wait_all_tasks_blocked()
                 waiting.cancel()
                 await anyio.wait_all_tasks_blocked()
-                await run_sync(last.write, b"x")
-                assert last.audio().size == 1
+                await write(last, b"x")
+                assert (await ended(last)).size == 1
 
 
 def pretend_free(monkeypatch: pytest.MonkeyPatch, free: int, directory: Path | None = None) -> None:
@@ -309,7 +318,7 @@ async def test_a_body_without_a_length_asks_for_disk_as_it_grows(
             await receiver.begin(None)
             with pytest.raises(SpoolFull):
                 await write_for_ever(receiver, 1 << 20)
-            assert sum(path.stat().st_size for path in files(tmp_path)) == 32 << 20
+            assert 30 << 20 < sum(path.stat().st_size for path in files(tmp_path)) <= 32 << 20
         assert spool.disk.promised == 0
         assert files(tmp_path) == []
 
@@ -325,7 +334,7 @@ async def test_a_disk_that_fills_up_while_writing(tmp_path: Path, monkeypatch: p
             assert receiver._file is not None
             monkeypatch.setattr(receiver._file, "write", full, raising=False)
             with pytest.raises(SpoolFull, match="no space left") as caught:
-                await run_sync(receiver.write, b"x")
+                await write_for_ever(receiver, 64 * KIB)
             assert caught.value.__suppress_context__
         assert files(tmp_path) == []
 
@@ -353,15 +362,15 @@ async def test_short_writes_are_completed(spool: Spool, monkeypatch: pytest.Monk
         await receiver.begin(LARGE)
         file = receiver._file
         assert file is not None
-        write = file.write
+        written = file.write
 
         def short(data: memoryview) -> int:
-            return write(data[:1000])
+            return written(data[:1000])
 
         monkeypatch.setattr(file, "write", short, raising=False)
         for start in range(0, LARGE, 65536):
-            await run_sync(receiver.write, bytes_of(LARGE)[start : start + 65536])
-        assert_is(receiver.audio(), bytes_of(LARGE))
+            await write(receiver, bytes_of(LARGE)[start : start + 65536])
+        assert_is(await ended(receiver), bytes_of(LARGE))
 
 
 @settings(max_examples=200, deadline=None)

@@ -7,18 +7,17 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 import trustme
-from anyio.to_thread import run_sync
 
-from archiver.wire import Asking, Head, Trouble, Wire, WireFailed
+from archiver.wire import Asking, Head, Take, Trouble, Wire, WireFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -56,9 +55,9 @@ async def exchange(asking: Asking, ca_file: Path | None = None) -> tuple[Head, b
     wire, body = Wire(2, ca_file), bytearray()
 
     try:
-        return await run_sync(wire.exchange, asking, lambda _: body.extend), bytes(body)
+        return await wire.exchange(asking, lambda _: body.extend), bytes(body)
     finally:
-        wire.close()
+        await wire.aclose()
 
 
 async def trouble(asking: Asking, ca_file: Path | None = None) -> Trouble:
@@ -122,20 +121,84 @@ async def test_what_takes_the_body_may_have_enough_of_it_or_fail() -> None:
     def fails(_: bytes) -> None:
         raise LookupError
 
-    takes: list[Callable[[bytes], object]] = [lambda _: True, fails]
+    takes: list[Take] = [lambda _: True, fails]
     with server(*[b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nmore"] * 2) as url:
-        head = await run_sync(wire.exchange, Asking("GET", url, {}), lambda _: takes[0])
+        head = await wire.exchange(Asking("GET", url, {}), lambda _: takes[0])
         assert head.status == 200
         with pytest.raises(LookupError):
-            await run_sync(partial(wire.exchange, Asking("GET", url, {}), lambda _: takes[1]))
-    wire.close()
+            await wire.exchange(Asking("GET", url, {}), lambda _: takes[1])
+    await wire.aclose()
+
+
+PIECES = b"".join(bytes([number]) * 16_384 for number in range(100))
+LONG = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PIECES) + PIECES
+
+
+async def test_what_takes_the_body_may_ask_to_wait_before_each_piece() -> None:
+    taken, wire, at_work = bytearray(), Wire(2), 0
+
+    async def further(chunk: bytes) -> None:
+        nonlocal at_work
+        at_work += 1
+        assert at_work == 1, "one piece at a time"
+        await anyio.sleep(0.002)
+        taken.extend(chunk)
+        at_work -= 1
+
+    with server(LONG) as url:
+        head = await wire.exchange(Asking("GET", url, {}), lambda _: further)
+    assert (head.status, bytes(taken)) == (200, PIECES), "the last piece is waited for as well"
+    await wire.aclose()
+
+
+async def test_time_for_which_it_is_made_to_wait_is_not_its_own() -> None:
+    taken, wire = bytearray(), Wire(2)
+
+    async def first(chunk: bytes) -> None:
+        await anyio.sleep(1.5)
+        taken.extend(chunk)
+
+    def take(chunk: bytes) -> Coroutine[Any, Any, None] | None:
+        if not taken:
+            return first(chunk)
+        taken.extend(chunk)
+        return None
+
+    with server(LONG) as url:
+        await wire.exchange(Asking("GET", url, {}, seconds=lambda head: 1.0 if head else 60.0), lambda _: take)
+    assert bytes(taken) == PIECES
+    await wire.aclose()
+
+
+async def test_waiting_may_fail_or_be_cancelled() -> None:
+    wire, waiting = Wire(2), anyio.Event()
+
+    async def fails(_: bytes) -> None:
+        raise LookupError
+
+    async def waits(_: bytes) -> None:
+        waiting.set()
+        await anyio.sleep(60)
+
+    with server(LONG) as url, pytest.raises(LookupError):
+        await wire.exchange(Asking("GET", url, {}), lambda _: fails)
+    with server(LONG, hold=True) as url, anyio.fail_after(15):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wire.exchange, Asking("GET", url, {}), lambda _: waits)
+            await waiting.wait()
+            tasks.cancel_scope.cancel()
+    with server(LONG) as url:
+        taken = bytearray()
+        await wire.exchange(Asking("GET", url, {}), lambda _: taken.extend)
+        assert bytes(taken) == PIECES, "the handle serves again"
+    await wire.aclose()
 
 
 async def test_a_connection_that_is_kept_keeps_no_body() -> None:
     class Sent(BytesIO):
         """Can be referred to weakly."""
 
-    def gone_after(said: bytes) -> tuple[bool, bool]:
+    async def gone_after(said: bytes) -> tuple[bool, bool]:
         sent, taken = Sent(b"audio"), bytearray()
 
         def take(chunk: bytes) -> None:
@@ -145,7 +208,7 @@ async def test_a_connection_that_is_kept_keeps_no_body() -> None:
 
         takes = [take]
         with suppress(LookupError), server(said, hold=True) as url:
-            wire.exchange(Asking("PUT", url, {}, upload=sent, size=5), lambda _: takes[0])
+            await wire.exchange(Asking("PUT", url, {}, upload=sent, size=5), lambda _: takes[0])
         assert taken
         body, taker = weakref.ref(sent), weakref.ref(take)
         takes.clear()
@@ -156,8 +219,8 @@ async def test_a_connection_that_is_kept_keeps_no_body() -> None:
     wire = Wire(2)
     for said in (b"ok", b"no"):
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + said
-        assert await run_sync(gone_after, answer) == (True, True), said
-    wire.close()
+        assert await gone_after(answer) == (True, True), said
+    await wire.aclose()
 
 
 async def test_an_address_stands_for_the_host_and_for_nothing_else() -> None:

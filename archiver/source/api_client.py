@@ -24,6 +24,8 @@ from archiver.wire import Asking, Head, Take, Trouble, Wire, WireFailed, nothing
 
 BODY_LIMIT = 128 * 2**20
 """Bytes of one answer: a flat list of some 100,000 rows."""
+READ_AT_ONCE = 16 << 10
+"""Bytes of an answer as it came. A longer one is read in a worker thread, where it holds up no transfer."""
 CONNECTIONS = 8
 """More than ever ask at once: the listing, and days that are listed again."""
 REFUSED = (401, 403)
@@ -98,7 +100,7 @@ class ApiClient:
 
     async def aclose(self) -> None:
         """Close connections."""
-        self._wire.close()
+        await self._wire.aclose()
 
     async def _get(self, path: str, params: Mapping[str, str], *, reading: bool = True) -> tuple[Head, Envelope | None]:
         """The head, and what a 200 says where it is to be read. Raises WireFailed, UnusableAnswer, SourceRefused."""
@@ -118,7 +120,7 @@ class ApiClient:
             seconds=lambda _: ANSWER_TIMEOUT,
         )
         await self._limiter.acquire()
-        head, envelope = await run_sync(partial(self._exchange, asking, reading), limiter=self._wire.threads)
+        head, envelope = await self._exchange(asking, reading)
         if head.status in REFUSED:
             raise SourceRefused(
                 f"the voice API refuses the token (HTTP {head.status})",
@@ -126,8 +128,7 @@ class ApiClient:
             )
         return head, envelope
 
-    def _exchange(self, asking: Asking, reading: bool) -> tuple[Head, Envelope | None]:
-        """In a worker thread, where reading a long list holds up no transfer."""
+    async def _exchange(self, asking: Asking, reading: bool) -> tuple[Head, Envelope | None]:
         body = bytearray()
 
         def take(chunk: bytes) -> bool:
@@ -138,12 +139,13 @@ class ApiClient:
             self._observe(head.headers.get("date"))  # before the body, since a long one takes its time
             return take if head.status not in REFUSED else nothing_more
 
-        head = self._wire.exchange(asking, accept)
+        head = await self._wire.exchange(asking, accept)
         if not body:
             self._observe(head.headers.get("date"))
         if head.status != 200 or not reading:
             return head, None
-        return head, unwrap(_decoded(bytes(body), head.headers.get("content-encoding", "")))
+        read = partial(_read, bytes(body), head.headers.get("content-encoding", ""))
+        return head, read() if len(body) <= READ_AT_ONCE else await run_sync(read)
 
     def _observe(self, date: str | None) -> None:
         if moment := _http_date(date):
@@ -173,6 +175,10 @@ def _http_date(text: str | None) -> datetime | None:
 
 def _worth_retrying(status: int) -> bool:
     return status in (408, 425, 429) or status >= 500
+
+
+def _read(body: bytes, coding: str) -> Envelope:
+    return unwrap(_decoded(body, coding))
 
 
 def _decoded(body: bytes, coding: str) -> bytes:

@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from anyio import from_thread
-from anyio.to_thread import run_sync
-
 from archiver.clock import ServerClock
 from archiver.model import Completeness, Digest, Link, TransferFacts
 from archiver.rules.networks import networks_meant
@@ -87,7 +84,7 @@ class AudioOrigin:
             return FetchFailed(TROUBLES[trouble], outage=True)
         for address in addresses:
             try:
-                return await run_sync(self._fetch, link.url, address, sink, limiter=self._wire.threads)
+                return await self._fetch(link.url, address, sink)
             except WireFailed as failed:
                 trouble = failed.trouble
                 if trouble not in (Trouble.UNREACHABLE, Trouble.CONNECT_TIMEOUT):
@@ -97,23 +94,25 @@ class AudioOrigin:
         outage = trouble in (Trouble.UNREACHABLE, Trouble.CONNECT_TIMEOUT)
         return FetchFailed(TROUBLES.get(trouble, trouble.value), outage=outage)
 
-    def _fetch(self, url: str, address: str, sink: AudioSink) -> FetchOutcome:
-        """In a worker thread. Raises WireFailed, and what the sink raises."""
+    async def _fetch(self, url: str, address: str, sink: AudioSink) -> FetchOutcome:
+        """Raises WireFailed, and what the sink raises."""
         body = _Body(sink)
         asking = Asking(
             "GET", sendable(url), HEADERS, address=address, head_seconds=HEADERS_TIMEOUT, seconds=_seconds_for
         )
         try:
-            head = self._wire.exchange(asking, body.accept)
+            head = await self._wire.exchange(asking, body.accept)
         except WireFailed as failed:
             if failed.trouble is Trouble.CUT and body.length is not None:
                 return FetchFailed(f"{body.received} bytes arrived of {body.length}")
             raise
-        return body.outcome(head) if head.status == 200 else self._refused(head.status, head.headers, bytes(body.words))
+        if head.status != 200:
+            return self._refused(head.status, head.headers, bytes(body.words))
+        return await body.outcome(head)
 
     async def aclose(self) -> None:
         """Close connections."""
-        self._wire.close()
+        await self._wire.aclose()
 
     def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> FetchOutcome:
         code = S3_CODE.search(body)
@@ -144,7 +143,7 @@ def sendable(url: str) -> str:
 
 
 class _Body:
-    """Takes an answer's body in the worker thread: audio goes into the sink, a refusal's words are kept."""
+    """Takes an answer's body: audio goes into the sink, a refusal's words are kept."""
 
     def __init__(self, sink: AudioSink) -> None:
         self._sink = sink
@@ -169,24 +168,25 @@ class _Body:
             return self._keep
         if _encoding(head.headers):
             return nothing_more
-        self._begin(head)
-        return self._sink.write
+        if self._begin_at_once(head):
+            return self._sink.write
+        return lambda chunk: self._sink.write(chunk) if self._head is not None else self._begin_with(head, chunk)
 
-    def outcome(self, head: Head) -> FetchOutcome:
+    async def outcome(self, head: Head) -> FetchOutcome:
         """Of a 200, once its body has ended."""
         headers = head.headers
         if coding := _encoding(headers):
             return FetchFailed(f"the body is encoded as {coding[:20]!r}, which was not asked for")
-        if self._head is None:
-            self._begin(head)  # a body of no bytes
+        if self._head is None and not self._begin_at_once(head):
+            await self._begin_with(head, b"")
         length = head.length
         if length is not None and self.received != length:
             return FetchFailed(f"{self.received} bytes arrived of {length}")
+        await self._sink.end()
         held = {each for each in (*self._stated, *self._etag) if self._sink.digest(each.algorithm) == each}
         for digest in self._stated:
             if digest not in held:
                 return FetchFailed(f"the bytes do not have the {digest.algorithm} that the origin states")
-        self._sink.end()
         return Fetched(
             TransferFacts(
                 received=self.received,
@@ -198,12 +198,21 @@ class _Body:
             )
         )
 
-    def _begin(self, head: Head) -> None:
+    def _begin_at_once(self, head: Head) -> bool:
         self._stated, self._etag = _stated_digests(head.headers), _md5_of_etag(head.headers)
-        digests = [digest.algorithm for digest in (*self._stated, *self._etag)]
-        if not self._sink.begin_at_once(head.length, digests):
-            from_thread.run(self._sink.begin, head.length, digests)
+        if self._sink.begin_at_once(head.length, self._algorithms):
+            self._head = head
+        return self._head is not None
+
+    async def _begin_with(self, head: Head, chunk: bytes) -> None:
+        await self._sink.begin(head.length, self._algorithms)
         self._head = head
+        if written := self._sink.write(chunk):
+            await written
+
+    @property
+    def _algorithms(self) -> list[str]:
+        return [digest.algorithm for digest in (*self._stated, *self._etag)]
 
     def _keep(self, chunk: bytes) -> bool:
         self.words += chunk[: ERROR_BODY_LIMIT - len(self.words)]

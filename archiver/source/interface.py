@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -93,7 +93,7 @@ class Listing(Protocol[RowT]):
 
 
 class AudioSink(Protocol):
-    """Takes a body as it arrives. ``begin`` runs in the event loop, everything else in a worker thread (of anyio)."""
+    """Takes a body as it arrives, on the event loop."""
 
     @property
     def received(self) -> int:
@@ -108,14 +108,14 @@ class AudioSink(Protocol):
         ``digests`` names the algorithms (of hashlib) that the origin states a digest of.
         """
 
-    def write(self, chunk: bytes) -> None:
-        """The next bytes."""
+    def write(self, chunk: bytes) -> Coroutine[Any, Any, None] | None:
+        """The next bytes; what is returned, if anything, is awaited before more are written, or the body ends."""
+
+    async def end(self) -> None:
+        """As many bytes were written as declared, and no more come."""
 
     def digest(self, algorithm: str) -> Digest:
-        """Of all that was written; ``algorithm`` is one of those that ``begin`` named."""
-
-    def end(self) -> None:
-        """The whole body was written, and is what the origin said."""
+        """Of all that was written, after the end; ``algorithm`` is one of those that ``begin`` named."""
 
 
 @dataclass(frozen=True, slots=True)

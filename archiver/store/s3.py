@@ -1,4 +1,4 @@
-"""A bucket of S3 or of something that speaks its language, through botocore in worker threads.
+"""A bucket of S3 or of something that speaks its language: puts on the event loop, all else by botocore in threads.
 
 Every put is create-only (``If-None-Match: *``) and carries its SHA-256 as a header. What the store holds is trusted
 only after comparison: with the checksum that it echoes, else with the one HEAD gives, else with the bytes read back.
@@ -16,7 +16,7 @@ import random
 import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -42,7 +42,7 @@ from archiver.store.object_key import checked_key
 from archiver.store.s3_answers import is_md5_of, limited, taken, whole_digest
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_connection import ATTEMPTS, Connection, connect
-from archiver.store.s3_create_only import doubt_of, is_amazon
+from archiver.store.s3_create_only import Trial
 from archiver.store.s3_doctor import Doctor
 from archiver.store.s3_errors import (
     ABSENT,
@@ -63,6 +63,8 @@ from archiver.store.s3_versions import VersionPages, folded
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef
+
+    from archiver.store.s3_put import Puts
 
 T = TypeVar("T")
 
@@ -117,9 +119,7 @@ class S3Store:
         self._lock = threading.Lock()
         self._threads = anyio.CapacityLimiter(connections)
         self._reached = False
-        self._doubtful = doubtful
-        self._trial = anyio.Lock()
-        self._doubt: str | None = None
+        self._trial = Trial(partial(doubtful, self.location) if doubtful else None)
 
     @property
     def location(self) -> str:
@@ -138,10 +138,14 @@ class S3Store:
             raise StoreFailed(f"{key} has {body.size} bytes: more than a single put can take ({MAX_PUT_BYTES})")
         headers = put_headers(body.size, digest, mediatype, self._placing, protection)
         wanted = Wanted(key, body, digest, headers, protection)
-        looks_first = await self._must_look_first()
+        with self._translating("put a probe"):
+            looks_first = await self._trial.doubts(await self._puts(), self._prefix, self._placing)
         for attempt in range(ATTEMPTS):
-            put = partial(self._put_looking_first, attempt == ATTEMPTS - 1) if looks_first else self._put
-            outcome = await self._in_thread(f"put {key}", partial(put, wanted))
+            with self._translating(f"put {key}"):
+                if looks_first:
+                    outcome = await self._put_looking_first(wanted, last=attempt == ATTEMPTS - 1)
+                else:
+                    outcome = await self._put(wanted)
             if outcome is not None:
                 return outcome
             await anyio.sleep(random.uniform(*PAUSE) * 2**attempt)  # noqa: S311  # jitter
@@ -226,8 +230,12 @@ class S3Store:
             return [Check("bucket", False, error.fact, error.hint or remedy)]
 
     async def aclose(self) -> None:
-        with anyio.CancelScope(shield=True):
-            await run_sync(self._close)
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            with anyio.CancelScope(shield=True):
+                await connection.puts.aclose()
+                await run_sync(connection.client.close)
 
     async def _in_thread(self, doing: str, work: Callable[[S3Client], T]) -> T:
         return await run_sync(self._guarded, doing, work, limiter=self._threads)
@@ -237,14 +245,26 @@ class S3Store:
         return await self._in_thread(doing, lambda client: work(ObjectLocks(client, self._bucket, self._prefix)))
 
     def _guarded(self, doing: str, work: Callable[[S3Client], T]) -> T:
-        """Do ``work``, letting out no error but ours: the SDK's carry URLs, key ids and signed strings."""
-        try:
+        with self._translating(doing):
             result = work(self._connected().client)
+        self._reached = True
+        return result
+
+    @contextmanager
+    def _translating(self, doing: str) -> Iterator[None]:
+        """Lets out no error but ours: the SDK's carry URLs, key ids and signed strings."""
+        try:
+            yield
         except (ClientError, BotoCoreError, *UNREADABLE) as error:
             self._reached = self._reached or isinstance(error, ClientError)
             raise translated(error, f"{self.location}: {doing}", reached=self._reached) from None
-        self._reached = True
-        return result
+
+    async def _puts(self) -> Puts:
+        """Connecting may ask AWS where the bucket is, and where credentials are: in a worker thread."""
+        connection = self._connection
+        if connection is None:
+            connection = await run_sync(self._connected)
+        return connection.puts
 
     def _connected(self) -> Connection:
         with self._lock:
@@ -255,42 +275,26 @@ class S3Store:
                     raise misconfigured(error) from None
             return self._connection
 
-    async def _must_look_first(self) -> bool:
-        if self._doubtful is None:
-            return False
-        async with self._trial:
-            if self._doubt is None:
-                self._doubt = await self._in_thread("put a probe", self._try_twice)
-                if self._doubt:
-                    self._doubtful(self.location, self._doubt)
-        return bool(self._doubt)
-
-    def _try_twice(self, client: S3Client) -> str:
-        if is_amazon(client.meta.endpoint_url):
-            return ""
-        return doubt_of(self._connected().puts, self._prefix, self._placing)
-
-    def _put_looking_first(self, last: bool, wanted: Wanted, client: S3Client) -> PutOutcome | None:
+    async def _put_looking_first(self, wanted: Wanted, *, last: bool) -> PutOutcome | None:
         """As ``_put``, of a key that is seen to be free each time: an answer may have been lost."""
-        held = self._head(wanted.key, client)
-        if held is not None:
-            return self._met(held, wanted, client)
+        met = await self._in_thread(f"put {wanted.key}", partial(self._met, wanted))
+        if met is not None:
+            return met
         try:
-            return self._put(wanted, client, once=True)
+            return await self._put(wanted, once=True)
         except (ClientError, BotoCoreError) as error:
             if last or not may_pass(error):
                 raise
             return None
 
-    def _put(self, wanted: Wanted, client: S3Client, *, once: bool = False) -> PutOutcome | None:
+    async def _put(self, wanted: Wanted, *, once: bool = False) -> PutOutcome | None:
         """One put; None if another writer was busy with the key and it has to be tried again."""
-        key, body = wanted.key, wanted.body
+        key, body, doing = wanted.key, wanted.body, f"put {wanted.key}"
+        puts = await self._puts()
         try:
             with body.open() as stream:
                 named = NamedBody(body, stream, key, wanted.digest)
-                put = self._connected().puts.put(
-                    self._prefix + key, named, wanted.digest.hex, wanted.headers, once=once
-                )
+                put = await puts.put(self._prefix + key, named, wanted.digest.hex, wanted.headers, once=once)
         except ClientError as error:
             self._reached = True
             if code_of(error) in BUSY:
@@ -299,13 +303,24 @@ class S3Store:
                 raise DestinationUnusable(f"{self.location} takes no object under a lock", NO_LOCK_HINT) from None
             if code_of(error) not in REFUSED:
                 raise
-            held = self._head(key, client)
-            return None if held is None else self._met(held, wanted, client)  # None: gone again
+            return await self._in_thread(doing, partial(self._met, wanted))  # None: gone again
         self._reached = True
-        return Created(self._proved(wanted, put.answer, client), put.pushed_back)
+        held = _stated(wanted, put.answer)
+        if held is None:
+            held = await self._in_thread(doing, partial(self._asked, wanted, put.answer))
+        return Created(self._proved(wanted, held), put.pushed_back)
 
-    def _met(self, held: StoredObject, wanted: Wanted, client: S3Client) -> PutOutcome:
-        """The key is taken: the same bytes are brought under the protection, others are left alone."""
+    def _asked(self, wanted: Wanted, answer: Mapping[str, Any], client: S3Client) -> StoredObject | None:
+        """What the store now holds, of which its answer to the put does not say enough. A lock is never echoed."""
+        if wanted.protection is None and is_md5_of(answer, wanted.body):
+            return StoredObject(wanted.key, wanted.body.size, wanted.digest, answer.get("VersionId"))
+        return self._head(wanted.key, client)
+
+    def _met(self, wanted: Wanted, client: S3Client) -> PutOutcome | None:
+        """If the key is taken: the same bytes are brought under the protection, others are left alone."""
+        held = self._head(wanted.key, client)
+        if held is None:
+            return None
         if not wanted.is_held(held):
             return Conflict(held)
         if wanted.protection is not None:
@@ -313,17 +328,9 @@ class S3Store:
             held = replace(held, protection=locks.protect(wanted.key, held.protection, wanted.protection))
         return AlreadyThere(held)
 
-    def _proved(self, wanted: Wanted, answer: Any, client: S3Client) -> StoredObject:
-        """What the store now holds, after comparison with what was sent. A lock is never echoed: it is read.
-
-        An answer that states the SHA-256, or the MD5 as its ETag, leaves nothing to ask: no second request is made.
-        """
+    def _proved(self, wanted: Wanted, held: StoredObject | None) -> StoredObject:
+        """What the store now holds, after comparison with what was sent."""
         key, protection = wanted.key, wanted.protection
-        echoed = whole_digest(answer) or (wanted.digest if is_md5_of(answer, wanted.body) else None)
-        if echoed is None or protection is not None:
-            held = self._head(key, client)
-        else:
-            held = StoredObject(key, wanted.body.size, echoed, answer.get("VersionId"))
         if held is None or not wanted.is_held(held):
             raise StoreFailed(
                 f"the store answered 200 but does not hold under {key} what was sent",
@@ -379,9 +386,10 @@ class S3Store:
         ]  # KeyError for what is no listing: botocore reads any document, an HTML page, as an empty one
         return [StoredObject(item["Key"].removeprefix(self._prefix), item["Size"]) for item in page.get("Contents", ())]
 
-    def _close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.client.close()
-                self._connection.puts.close()
-                self._connection = None
+
+def _stated(wanted: Wanted, answer: Mapping[str, Any]) -> StoredObject | None:
+    """What the store now holds, where its answer to the put leaves nothing to ask."""
+    digest = whole_digest(answer)
+    if digest is None or wanted.protection is not None:
+        return None
+    return StoredObject(wanted.key, wanted.body.size, digest, answer.get("VersionId"))

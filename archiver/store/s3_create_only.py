@@ -6,9 +6,11 @@ left the probe there, or at the second time. So the usual cost is one request a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import anyio
 from botocore.exceptions import ClientError
 
 from archiver.rules.keys import CREATE_ONLY_PROBE
@@ -29,8 +31,30 @@ def is_amazon(url: str) -> bool:
     return (urlsplit(url).hostname or "").endswith(AMAZON)
 
 
-def doubt_of(puts: Puts, root: str, placing: Placing) -> str:
-    """Why create-only puts below ``root`` cannot be relied on, in words; nothing where they can. Blocking.
+class Trial:
+    """Whether a put has to look first whether its key is free: found out once, before the first one.
+
+    ``told``: of the doubt, in words; without it nothing is tried, and nothing doubted.
+    """
+
+    def __init__(self, told: Callable[[str], None] | None) -> None:
+        self._told = told
+        self._doubt = "" if told is None else None
+        self._lock = anyio.Lock()
+
+    async def doubts(self, puts: Puts, root: str, placing: Placing) -> bool:
+        """True if it has to. Raises what a put raises."""
+        if self._doubt is None:
+            async with self._lock:
+                if self._doubt is None:
+                    self._doubt = "" if is_amazon(puts.root) else await doubt_of(puts, root, placing)
+                    if self._doubt and self._told:
+                        self._told(self._doubt)
+        return bool(self._doubt)
+
+
+async def doubt_of(puts: Puts, root: str, placing: Placing) -> str:
+    """Why create-only puts below ``root`` cannot be relied on, in words; nothing where they can.
 
     Raises what a put raises, but for the want of a right to put the probe.
     """
@@ -39,7 +63,7 @@ def doubt_of(puts: Puts, root: str, placing: Placing) -> str:
         try:
             with PROBE.open() as stream:
                 body = NamedBody(PROBE, stream, CREATE_ONLY_PROBE, PROBE.digest)
-                puts.put(root + CREATE_ONLY_PROBE, body, PROBE.digest.hex, headers)
+                await puts.put(root + CREATE_ONLY_PROBE, body, PROBE.digest.hex, headers)
         except ClientError as error:
             if code_of(error) in REFUSED | BUSY:
                 return ""

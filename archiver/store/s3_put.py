@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from anyio import from_thread
+import anyio
+from anyio.to_thread import run_sync
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 PAUSE = (0.1, 0.3)
 """Seconds before the second attempt, from and to; doubled each time."""
+KEYS_KNOWN = 30.0
+"""Seconds for which credentials are not asked for again; botocore renews them minutes before they expire."""
 ANSWER_LIMIT = 64 << 10
 SLOWEST = 4 << 10
 """Bytes per second: below that a put is cut off."""
@@ -82,42 +85,48 @@ class Put:
 
 
 class Puts:
-    """Puts into one bucket. Blocking: for worker threads of anyio."""
+    """Puts into one bucket, on the event loop."""
 
     def __init__(self, client: S3Client, session: Session, bucket: str, connections: int) -> None:
         self._place = Place.of(client, bucket)
         self._credentials = session.get_credentials()
+        self._keys: SigningKeys | None = None
+        self._keys_at = 0.0
         self._wire = Wire(connections, Path(session.get_config_variable("ca_bundle") or str(get_cert_path(True))))
         parts = urlsplit(self._place.base)
         self._host = parts.netloc
         self._prefix = parts.path
-        self._root = f"{parts.scheme}://{parts.netloc}"
-        self._proxy = proxy_for(self._root)
+        self.root = f"{parts.scheme}://{parts.netloc}"
+        """URL of the server, without a path."""
+        self._proxy = proxy_for(self.root)
 
-    def put(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], *, once: bool = False) -> Put:
+    async def put(
+        self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], *, once: bool = False
+    ) -> Put:
         """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``.
 
         Transient trouble is retried, unless it is to be sent ``once``. Raises ClientError, BotoCoreError, and what
         reading the body raises.
         """
-        body.verify()
+        await body.verify()
         spare = False
         for attempt in range(1, ATTEMPTS + 1):
-            from_thread.check_cancelled()
             try:
-                return Put(self._send(key, body, payload, headers, once), spare)
+                return Put(await self._send(key, body, payload, headers, once), spare)
             except (ClientError, BotoCoreError) as error:
                 if once or attempt == ATTEMPTS or not may_pass(error):
                     raise
                 spare = spare or pushed_back(error)
-            time.sleep(random.uniform(*PAUSE) * 2 ** (attempt - 1))  # noqa: S311 - jitter
+            await anyio.sleep(random.uniform(*PAUSE) * 2 ** (attempt - 1))  # noqa: S311 - jitter
         raise AssertionError
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close connections."""
-        self._wire.close()
+        await self._wire.aclose()
 
-    def _send(self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], once: bool) -> dict[str, Any]:
+    async def _send(
+        self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], once: bool
+    ) -> dict[str, Any]:
         body.seek(0)
         path = f"{self._prefix}{encoded_path(key)}"
         named = {name.lower(): value for name, value in headers.items()}
@@ -127,14 +136,14 @@ class Puts:
             path,
             {**named, "host": self._host},
             payload=payload,
-            keys=self._keys(),
+            keys=await self._signing_keys(),
             region=self._place.region,
             service=self._place.service,
             at=SystemClock().now(),
         )
         asking = Asking(
             "PUT",
-            f"{self._root}{path}",
+            f"{self.root}{path}",
             {**signed, "user-agent": "recording-archiver"},
             upload=body,
             size=length,
@@ -149,12 +158,19 @@ class Puts:
             return len(said) >= ANSWER_LIMIT
 
         try:
-            head = self._wire.exchange(asking, lambda _: take)
+            head = await self._wire.exchange(asking, lambda _: take)
         except WireFailed as failed:
             raise self._as_botocore(failed.trouble) from None
         return _answer(head, bytes(said))
 
-    def _keys(self) -> SigningKeys:
+    async def _signing_keys(self) -> SigningKeys:
+        """Asked for again now and then, in a worker thread: botocore may have to fetch others."""
+        now = time.monotonic()
+        if self._keys is None or now - self._keys_at >= KEYS_KNOWN:
+            self._keys, self._keys_at = await run_sync(self._current_keys), now
+        return self._keys
+
+    def _current_keys(self) -> SigningKeys:
         if self._credentials is None:
             raise NoCredentialsError
         frozen = self._credentials.get_frozen_credentials()  # refreshed, where they expire
@@ -163,7 +179,7 @@ class Puts:
         return SigningKeys(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _as_botocore(self, trouble: Trouble) -> BotoCoreError:
-        url = self._root
+        url = self.root
         match trouble:
             case Trouble.UNREACHABLE | Trouble.MALFORMED:
                 return EndpointConnectionError(endpoint_url=url)

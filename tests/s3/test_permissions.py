@@ -57,10 +57,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, bucket: LockingBucket) -> set[tuple[s
 
     put = Puts.put
 
-    def putting(self: Puts, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], **once: bool) -> Put:
+    async def putting(
+        self: Puts, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], **once: bool
+    ) -> Put:
         params = {**arguments(headers), "Key": key}
         found.update((action, f"arn:aws:s3:::{bucket.name}/{key}") for action in ACTIONS["PutObject"](params))
-        return put(self, key, body, payload, headers, **once)
+        return await put(self, key, body, payload, headers, **once)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recording)
     monkeypatch.setattr(Puts, "put", putting)

@@ -47,7 +47,7 @@ class Nowhere:
     def digest(self, algorithm: str) -> Digest:
         return Digest(algorithm, "")
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Nothing more comes."""
 
     async def begin(self, content_length: int | None, digests: Collection[str] = ()) -> None:
