@@ -140,6 +140,7 @@ class S3Store:
         wanted = Wanted(key, body, digest, headers, protection)
         with self._translating("put a probe"):
             looks_first = await self._trial.doubts(await self._puts(), self._prefix, self._placing)
+        self._reached = self._reached or looks_first
         for attempt in range(ATTEMPTS):
             with self._translating(f"put {key}"):
                 if looks_first:

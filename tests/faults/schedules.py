@@ -22,7 +22,6 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from archiver.sandbox import Sandbox, World
-from archiver.store import s3_put
 from tests.faults import checker
 from tests.faults.checker import Books, Violation
 from tests.faults.lab import Lab, new_bucket
@@ -190,9 +189,9 @@ def hurried() -> Iterator[None]:
     clock = botocore.endpoint.time  # type: ignore[attr-defined]
     anyio.sleep = lambda delay: patient(delay * FASTER)
     hasty = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * FASTER), time=time.time)
-    botocore.endpoint.time = s3_put.time = hasty  # type: ignore[attr-defined,assignment]
+    botocore.endpoint.time = hasty  # type: ignore[attr-defined]
     try:
         yield
     finally:
         anyio.sleep = patient
-        botocore.endpoint.time = s3_put.time = clock  # type: ignore[attr-defined]
+        botocore.endpoint.time = clock  # type: ignore[attr-defined]
