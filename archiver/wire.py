@@ -247,8 +247,9 @@ class _Line:
     def _set_up(self) -> None:
         asking, handle = self._asking, self.handle
         lines = [f"{name}: {value}" for name, value in asking.headers.items()]
+        handle.setopt(pycurl.UPLOAD, asking.upload is not None)
+        handle.setopt(pycurl.NOBODY, asking.method == "HEAD")
         if asking.upload is not None:
-            handle.setopt(pycurl.UPLOAD, 1)
             handle.setopt(pycurl.INFILESIZE_LARGE, asking.size)
             if asking.size < ASK_FIRST_FROM:
                 lines.append("Expect:")

@@ -57,14 +57,14 @@ from archiver.store.s3_errors import (
 from archiver.store.s3_headers import Placing, protection_in, put_headers
 from archiver.store.s3_lock_doctor import LockDoctor
 from archiver.store.s3_locks import NO_LOCK_HINT, NOT_HELD_HINT, ObjectLocks
-from archiver.store.s3_put import may_pass
+from archiver.store.s3_requests import may_pass
 from archiver.store.s3_versions import VersionPages, folded
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef
 
-    from archiver.store.s3_put import Puts
+    from archiver.store.s3_requests import ObjectRequests
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class S3Store:
         headers = put_headers(body.size, digest, mediatype, self._placing, protection)
         wanted = Wanted(key, body, digest, headers, protection)
         with self._translating("put a probe"):
-            looks_first = await self._trial.doubts(await self._puts(), self._prefix, self._placing)
+            looks_first = await self._trial.doubts(await self._objects(), self._prefix, self._placing)
         self._reached = self._reached or looks_first
         for attempt in range(ATTEMPTS):
             with self._translating(f"put {key}"):
@@ -153,7 +153,9 @@ class S3Store:
         raise StoreFailed(f"put {key}: other writers keep the key busy")
 
     async def head(self, key: str) -> StoredObject | None:
-        return await self._in_thread(f"head {key}", partial(self._head, checked_key(key, self._prefix)))
+        checked_key(key, self._prefix)
+        with self._translating(f"head {key}"):
+            return await self._head(key)
 
     async def read(self, key: str, limit: int) -> bytes | None:
         return await self._in_thread(f"read {key}", partial(self._read, checked_key(key, self._prefix), limit))
@@ -235,7 +237,7 @@ class S3Store:
             connection, self._connection = self._connection, None
         if connection is not None:
             with anyio.CancelScope(shield=True):
-                await connection.puts.aclose()
+                await connection.objects.aclose()
                 await run_sync(connection.client.close)
 
     async def _in_thread(self, doing: str, work: Callable[[S3Client], T]) -> T:
@@ -260,12 +262,12 @@ class S3Store:
             self._reached = self._reached or isinstance(error, ClientError)
             raise translated(error, f"{self.location}: {doing}", reached=self._reached) from None
 
-    async def _puts(self) -> Puts:
+    async def _objects(self) -> ObjectRequests:
         """Connecting may ask AWS where the bucket is, and where credentials are: in a worker thread."""
         connection = self._connection
         if connection is None:
             connection = await run_sync(self._connected)
-        return connection.puts
+        return connection.objects
 
     def _connected(self) -> Connection:
         with self._lock:
@@ -278,7 +280,7 @@ class S3Store:
 
     async def _put_looking_first(self, wanted: Wanted, *, last: bool) -> PutOutcome | None:
         """As ``_put``, of a key that is seen to be free each time: an answer may have been lost."""
-        met = await self._in_thread(f"put {wanted.key}", partial(self._met, wanted))
+        met = await self._met(wanted)
         if met is not None:
             return met
         try:
@@ -290,12 +292,12 @@ class S3Store:
 
     async def _put(self, wanted: Wanted, *, once: bool = False) -> PutOutcome | None:
         """One put; None if another writer was busy with the key and it has to be tried again."""
-        key, body, doing = wanted.key, wanted.body, f"put {wanted.key}"
-        puts = await self._puts()
+        key, body = wanted.key, wanted.body
+        objects = await self._objects()
         try:
             with body.open() as stream:
                 named = NamedBody(body, stream, key, wanted.digest)
-                put = await puts.put(self._prefix + key, named, wanted.digest.hex, wanted.headers, once=once)
+                put = await objects.put(self._prefix + key, named, wanted.digest.hex, wanted.headers, once=once)
         except ClientError as error:
             self._reached = True
             if code_of(error) in BUSY:
@@ -304,29 +306,23 @@ class S3Store:
                 raise DestinationUnusable(f"{self.location} takes no object under a lock", NO_LOCK_HINT) from None
             if code_of(error) not in REFUSED:
                 raise
-            return await self._in_thread(doing, partial(self._met, wanted))  # None: gone again
+            return await self._met(wanted)  # None: gone again
         self._reached = True
         held = _stated(wanted, put.answer)
-        if held is None:
-            held = await self._in_thread(doing, partial(self._asked, wanted, put.answer))
-        return Created(self._proved(wanted, held), put.pushed_back)
+        if held is None and wanted.protection is None and await run_sync(is_md5_of, put.answer, body):
+            held = StoredObject(key, body.size, wanted.digest, put.answer.get("VersionId"))
+        return Created(self._proved(wanted, held or await self._head(key)), put.pushed_back)
 
-    def _asked(self, wanted: Wanted, answer: Mapping[str, Any], client: S3Client) -> StoredObject | None:
-        """What the store now holds, of which its answer to the put does not say enough. A lock is never echoed."""
-        if wanted.protection is None and is_md5_of(answer, wanted.body):
-            return StoredObject(wanted.key, wanted.body.size, wanted.digest, answer.get("VersionId"))
-        return self._head(wanted.key, client)
-
-    def _met(self, wanted: Wanted, client: S3Client) -> PutOutcome | None:
+    async def _met(self, wanted: Wanted) -> PutOutcome | None:
         """If the key is taken: the same bytes are brought under the protection, others are left alone."""
-        held = self._head(wanted.key, client)
+        held = await self._head(wanted.key)
         if held is None:
             return None
         if not wanted.is_held(held):
             return Conflict(held)
         if wanted.protection is not None:
-            locks = ObjectLocks(client, self._bucket, self._prefix)
-            held = replace(held, protection=locks.protect(wanted.key, held.protection, wanted.protection))
+            put_under = partial(ObjectLocks.protect, key=wanted.key, held=held.protection, wanted=wanted.protection)
+            held = replace(held, protection=await self._with_locks(f"put {wanted.key}", wanted.key, put_under))
         return AlreadyThere(held)
 
     def _proved(self, wanted: Wanted, held: StoredObject | None) -> StoredObject:
@@ -341,18 +337,20 @@ class S3Store:
             raise StoreFailed(f"the store answered 200 but does not lock {key} as it was told", NOT_HELD_HINT)
         return held
 
-    def _head(self, key: str, client: S3Client) -> StoredObject | None:
+    async def _head(self, key: str) -> StoredObject | None:
+        objects = await self._objects()
         try:
-            answer = client.head_object(Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED")
+            answer = await objects.head(self._prefix + key)
         except ClientError as error:
             if code_of(error) not in ABSENT:
                 raise
             if not self._reached:  # a HEAD has no body to tell a missing object from a missing bucket
-                client.head_bucket(Bucket=self._bucket)
+                await self._in_thread(f"head {key}", lambda client: client.head_bucket(Bucket=self._bucket))
             return None
+        self._reached = True
         digest = whole_digest(answer)
         if digest is None:
-            return self._received(key, client, partial(taken, key, None))
+            return await self.rehash(key)
         return StoredObject(key, answer["ContentLength"], digest, answer.get("VersionId"), protection_in(answer))
 
     def _read(self, key: str, limit: int, client: S3Client) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Connections to an S3 store: botocore's client with our ways, and the puts beside it."""
+"""Connections to an S3 store: botocore's client with our ways, and what is asked without it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from archiver.store.s3_errors import region_of
 from archiver.store.s3_models import Models
-from archiver.store.s3_put import Puts
+from archiver.store.s3_requests import ObjectRequests
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -25,10 +25,10 @@ READ_TIMEOUT = 30
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """botocore for what happens seldom, and the puts."""
+    """botocore for what happens seldom, and the requests that are made for every recording."""
 
     client: S3Client
-    puts: Puts
+    objects: ObjectRequests
 
 
 def connect(
@@ -70,7 +70,7 @@ def connect(
     if endpoint_url is None and (found := _region_of(client, bucket)) not in ("", client.meta.region_name):
         client.close()
         client = client_in(found)
-    return Connection(client, Puts(client, core, bucket, connections))
+    return Connection(client, ObjectRequests(client, core, bucket, connections, bucket_owner))
 
 
 def _region_of(client: S3Client, bucket: str) -> str:

@@ -20,7 +20,7 @@ from archiver.store.s3_errors import BUSY, DENIED, REFUSED, code_of
 from archiver.store.s3_headers import Placing, put_headers
 
 if TYPE_CHECKING:
-    from archiver.store.s3_put import Puts
+    from archiver.store.s3_requests import ObjectRequests
 
 PROBE = Document(b"Put create-only by the archiver, to see that a second put of this key is refused.\n")
 AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
@@ -42,18 +42,18 @@ class Trial:
         self._doubt = "" if told is None else None
         self._lock = anyio.Lock()
 
-    async def doubts(self, puts: Puts, root: str, placing: Placing) -> bool:
+    async def doubts(self, objects: ObjectRequests, root: str, placing: Placing) -> bool:
         """True if it has to. Raises what a put raises."""
         if self._doubt is None:
             async with self._lock:
                 if self._doubt is None:
-                    self._doubt = "" if is_amazon(puts.root) else await doubt_of(puts, root, placing)
+                    self._doubt = "" if is_amazon(objects.root) else await doubt_of(objects, root, placing)
                     if self._doubt and self._told:
                         self._told(self._doubt)
         return bool(self._doubt)
 
 
-async def doubt_of(puts: Puts, root: str, placing: Placing) -> str:
+async def doubt_of(objects: ObjectRequests, root: str, placing: Placing) -> str:
     """Why create-only puts below ``root`` cannot be relied on, in words; nothing where they can.
 
     Raises what a put raises, but for the want of a right to put the probe.
@@ -63,7 +63,7 @@ async def doubt_of(puts: Puts, root: str, placing: Placing) -> str:
         try:
             with PROBE.open() as stream:
                 body = NamedBody(PROBE, stream, CREATE_ONLY_PROBE, PROBE.digest)
-                await puts.put(root + CREATE_ONLY_PROBE, body, PROBE.digest.hex, headers)
+                await objects.put(root + CREATE_ONLY_PROBE, body, PROBE.digest.hex, headers)
         except ClientError as error:
             if code_of(error) in REFUSED | BUSY:
                 return ""

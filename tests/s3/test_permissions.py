@@ -14,7 +14,7 @@ from botocore.client import BaseClient
 from archiver.sandbox import CutObject, World
 from archiver.store.s3_body import NamedBody
 from archiver.store.s3_headers import arguments
-from archiver.store.s3_put import Put, Puts
+from archiver.store.s3_requests import ObjectRequests, Put
 from tests.s3.conftest import LockingBucket
 from tests.stories.conftest import NewOperator
 from tests.stories.disposing import approve, lose_manifest, plan
@@ -55,17 +55,24 @@ def asked(monkeypatch: pytest.MonkeyPatch, bucket: LockingBucket) -> set[tuple[s
             found.update((action, f"arn:aws:s3:::{bucket.name}{key}") for action in ACTIONS[operation](params))
         return real(self, operation, params)
 
-    put = Puts.put
+    put = ObjectRequests.put
 
     async def putting(
-        self: Puts, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], **once: bool
+        self: ObjectRequests, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], **once: bool
     ) -> Put:
         params = {**arguments(headers), "Key": key}
         found.update((action, f"arn:aws:s3:::{bucket.name}/{key}") for action in ACTIONS["PutObject"](params))
         return await put(self, key, body, payload, headers, **once)
 
+    head = ObjectRequests.head
+
+    async def heading(self: ObjectRequests, key: str) -> dict[str, Any]:
+        found.update((action, f"arn:aws:s3:::{bucket.name}/{key}") for action in ACTIONS["HeadObject"]({"Key": key}))
+        return await head(self, key)
+
     monkeypatch.setattr(BaseClient, "_make_api_call", recording)
-    monkeypatch.setattr(Puts, "put", putting)
+    monkeypatch.setattr(ObjectRequests, "head", heading)
+    monkeypatch.setattr(ObjectRequests, "put", putting)
     return found
 
 

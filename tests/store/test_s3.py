@@ -125,7 +125,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's pauses between attempts are left out, and ours."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     monkeypatch.setattr("archiver.store.s3.PAUSE", (0.0, 0.0))
-    monkeypatch.setattr("archiver.store.s3_put.PAUSE", (0.0, 0.0))
+    monkeypatch.setattr("archiver.store.s3_requests.PAUSE", (0.0, 0.0))
 
 
 @pytest.fixture(autouse=True)
@@ -315,7 +315,7 @@ async def test_credentials_that_expire_are_refreshed_for_the_puts(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     server.says("PUT", ECHO)
     for number, known in enumerate((60.0, 60.0, 0.0, 0.0)):
-        monkeypatch.setattr("archiver.store.s3_put.KEYS_KNOWN", known)
+        monkeypatch.setattr("archiver.store.s3_requests.KEYS_KNOWN", known)
         await store.put_new(f"{KEY}{number}", BODY, DIGEST, "audio/mpeg")
     told = [(headers["authorization"], headers["x-amz-security-token"]) for _, _, headers, _ in server.requests]
     keys = [authorization.partition("Credential=")[2].partition("/")[0] for authorization, _ in told]

@@ -1,15 +1,16 @@
-"""The put of an object, the one request of S3 that is made for every recording: signed here, sent over libcurl.
+"""The requests of S3 that are made for every recording, put and head: signed here, sent over libcurl.
 
 botocore spends milliseconds on each. Where the bucket is, how it is addressed and which region signs is still
 its to say (it is read off a URL that botocore signs once), and so are credentials with their refreshing, and what
-error documents mean: what this raises is what it would have raised.
+error documents mean: what this answers and raises is what it would have.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from botocore.exceptions import (
 from botocore.httpsession import get_cert_path
 from botocore.model import StructureShape
 from botocore.parsers import create_parser
+from botocore.utils import parse_timestamp
 
 from archiver.clock import SystemClock
 from archiver.store.s3_errors import PUSHED_BACK, pushed_back
@@ -52,6 +54,18 @@ SLOWEST = 4 << 10
 """Bytes per second: below that a put is cut off."""
 NO_SHAPE = StructureShape("Error", {"type": "structure", "members": {}})
 """S3's error documents have none: code, message and what else stands in them is all that is read."""
+ANSWERED: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "ContentLength": ("content-length", int),
+    "ChecksumSHA256": ("x-amz-checksum-sha256", str),
+    "ChecksumType": ("x-amz-checksum-type", str),
+    "VersionId": ("x-amz-version-id", str),
+    "ETag": ("etag", str),
+    "ServerSideEncryption": ("x-amz-server-side-encryption", str),
+    "ObjectLockMode": ("x-amz-object-lock-mode", str),
+    "ObjectLockRetainUntilDate": ("x-amz-object-lock-retain-until-date", parse_timestamp),
+    "ObjectLockLegalHoldStatus": ("x-amz-object-lock-legal-hold", str),
+}
+"""botocore's names of what is read of an answer: header, and how it is read."""
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 TRANSIENT_CODES = PUSHED_BACK | {"RequestTimeout", "InternalError"}
 
@@ -75,6 +89,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    key: str
+    headers: Mapping[str, str]
+    payload: str = hashlib.sha256().hexdigest()
+    """SHA-256 of the body."""
+    body: NamedBody | None = None
+    length: int = 0
+    once: bool = False
+    """Whatever happens, it is sent no second time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
     """A put that was taken."""
 
@@ -84,10 +111,16 @@ class Put:
     """True if the store asked to be spared before."""
 
 
-class Puts:
-    """Puts into one bucket, on the event loop."""
+class ObjectRequests:
+    """About the objects of one bucket, on the event loop. Transient trouble is retried.
 
-    def __init__(self, client: S3Client, session: Session, bucket: str, connections: int) -> None:
+    What is raised is ClientError or BotoCoreError. With ``bucket_owner`` the store refuses (403) if the bucket belongs
+    to another account.
+    """
+
+    def __init__(
+        self, client: S3Client, session: Session, bucket: str, connections: int, bucket_owner: str | None
+    ) -> None:
         self._place = Place.of(client, bucket)
         self._credentials = session.get_credentials()
         self._keys: SigningKeys | None = None
@@ -99,57 +132,69 @@ class Puts:
         self.root = f"{parts.scheme}://{parts.netloc}"
         """URL of the server, without a path."""
         self._proxy = proxy_for(self.root)
+        self._to_every_head = {"x-amz-checksum-mode": "ENABLED"}
+        if bucket_owner is not None:
+            self._to_every_head["x-amz-expected-bucket-owner"] = bucket_owner
 
     async def put(
         self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], *, once: bool = False
     ) -> Put:
         """Put ``body``, whose SHA-256 is ``payload`` (hexadecimal), under the whole ``key``.
 
-        Transient trouble is retried, unless it is to be sent ``once``. Raises ClientError, BotoCoreError, and what
-        reading the body raises.
+        It is not retried if it is to be sent ``once``. Raises what reading the body raises, too.
         """
         await body.verify()
-        spare = False
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return Put(await self._send(key, body, payload, headers, once), spare)
-            except (ClientError, BotoCoreError) as error:
-                if once or attempt == ATTEMPTS or not may_pass(error):
-                    raise
-                spare = spare or pushed_back(error)
-            await anyio.sleep(random.uniform(*PAUSE) * 2 ** (attempt - 1))  # noqa: S311 - jitter
-        raise AssertionError
+        named = {name.lower(): value for name, value in headers.items()}
+        length = int(named.pop("content-length"))
+        made = _Request("PUT", key, named, payload, body, length, once)
+        answer, spare = await self._attempted(made)
+        return Put(answer, spare)
+
+    async def head(self, key: str) -> dict[str, Any]:
+        """Of the object under the whole ``key``, with its checksum and its lock, as ``head_object`` answers."""
+        answer, _ = await self._attempted(_Request("HEAD", key, self._to_every_head))
+        return answer
 
     async def aclose(self) -> None:
         """Close connections."""
         await self._wire.aclose()
 
-    async def _send(
-        self, key: str, body: NamedBody, payload: str, headers: Mapping[str, str], once: bool
-    ) -> dict[str, Any]:
-        body.seek(0)
-        path = f"{self._prefix}{encoded_path(key)}"
-        named = {name.lower(): value for name, value in headers.items()}
-        length = int(named.pop("content-length"))
+    async def _attempted(self, made: _Request) -> tuple[dict[str, Any], bool]:
+        """The answer, and True if the store asked to be spared before."""
+        spare = False
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._send(made), spare
+            except (ClientError, BotoCoreError) as error:
+                if made.once or attempt == ATTEMPTS or not may_pass(error):
+                    raise
+                spare = spare or pushed_back(error)
+            await anyio.sleep(random.uniform(*PAUSE) * 2 ** (attempt - 1))  # noqa: S311 - jitter
+        raise AssertionError
+
+    async def _send(self, made: _Request) -> dict[str, Any]:
+        if made.body is not None:
+            made.body.seek(0)
+        path = f"{self._prefix}{encoded_path(made.key)}"
         signed = signed_headers(
-            "PUT",
+            made.method,
             path,
-            {**named, "host": self._host},
-            payload=payload,
+            {**made.headers, "host": self._host},
+            payload=made.payload,
             keys=await self._signing_keys(),
             region=self._place.region,
             service=self._place.service,
             at=SystemClock().now(),
         )
         asking = Asking(
-            "PUT",
+            made.method,
             f"{self.root}{path}",
             {**signed, "user-agent": "recording-archiver"},
-            upload=body,
-            size=length,
+            upload=made.body,
+            size=made.length,
             proxy=self._proxy,
-            head_seconds=60 + length / SLOWEST,
-            once=once,
+            head_seconds=60 + made.length / SLOWEST,
+            once=made.once,
         )
         said = bytearray()
 
@@ -161,7 +206,7 @@ class Puts:
             head = await self._wire.exchange(asking, lambda _: take)
         except WireFailed as failed:
             raise self._as_botocore(failed.trouble) from None
-        return _answer(head, bytes(said))
+        return _answer(head, bytes(said), made.method)
 
     async def _signing_keys(self) -> SigningKeys:
         """Asked for again now and then, in a worker thread: botocore may have to fetch others."""
@@ -193,19 +238,13 @@ class Puts:
                 return ConnectionClosedError(endpoint_url=url)
 
 
-def _answer(head: Head, said: bytes) -> dict[str, Any]:
-    """As botocore would have it; raises ClientError, ResponseParserError."""
+def _answer(head: Head, said: bytes, method: str) -> dict[str, Any]:
+    """As botocore would have it; raises ClientError, ResponseParserError, ValueError."""
     if 200 <= head.status < 300:
-        names = {
-            "ChecksumSHA256": "x-amz-checksum-sha256",
-            "ChecksumType": "x-amz-checksum-type",
-            "VersionId": "x-amz-version-id",
-            "ETag": "etag",
-            "ServerSideEncryption": "x-amz-server-side-encryption",
-        }
-        return {name: head.headers[header] for name, header in names.items() if header in head.headers}
+        return {name: read(head.headers[header]) for name, (header, read) in ANSWERED.items() if header in head.headers}
     response = {"status_code": head.status, "headers": dict(head.headers), "body": said}
-    raise ClientError(create_parser("rest-xml").parse(response, NO_SHAPE), "PutObject")
+    operation = "PutObject" if method == "PUT" else "HeadObject"
+    raise ClientError(create_parser("rest-xml").parse(response, NO_SHAPE), operation)
 
 
 def may_pass(error: ClientError | BotoCoreError) -> bool:
