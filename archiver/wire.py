@@ -124,13 +124,14 @@ class Wire:
     def __init__(self, connections: int, ca_file: Path | None = None, *, stall_seconds: int = STALL_SECONDS) -> None:
         self._ca_file = ca_file
         self._stall_seconds = stall_seconds
+        self._connections = connections
         self._idle: list[_Line] = []
-        self._multi = pycurl.AsyncCurlMulti()
-        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
+        self._multi: pycurl.AsyncCurlMulti | None = None
 
     async def exchange(self, asking: Asking, accept: Accept) -> Head:
         """Ask, hand the body over piece by piece, and give the head. Raises WireFailed, and what ``accept`` raises."""
+        if self._multi is None:
+            self._multi = self._new_multi()
         line = self._idle.pop() if self._idle else _Line(self._new_handle())
         try:
             return await line.exchange(asking, accept, self._multi)
@@ -139,9 +140,19 @@ class Wire:
 
     async def aclose(self) -> None:
         """Close connections."""
-        await self._multi.aclose()
+        if self._multi is not None:
+            await self._multi.aclose()
         while self._idle:
             self._idle.pop().handle.close()
+
+    def _new_multi(self) -> pycurl.AsyncCurlMulti:
+        try:
+            multi = pycurl.AsyncCurlMulti()
+        except pycurl.error:  # no descriptor is left: a socket would have none either
+            raise WireFailed(Trouble.UNREACHABLE) from None
+        multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._connections)
+        multi.setopt(pycurl.M_MAXCONNECTS, self._connections)
+        return multi
 
     def _new_handle(self) -> pycurl.Curl:
         handle = pycurl.Curl()
