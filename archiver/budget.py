@@ -16,6 +16,11 @@ class Budget:
     _started: set[str] = field(default_factory=set)
     _moved: int = 0
 
+    @property
+    def limited(self) -> bool:
+        """True if there is one."""
+        return (self.recordings, self.size, self.seconds) != (None, None, None)
+
     def admits(self, recording_id: str) -> bool:
         """True if work on this recording may start, or go on: one that was started is finished, its retries too."""
         if recording_id in self._started:

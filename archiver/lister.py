@@ -47,6 +47,8 @@ class Lister:
     """Filled with audio paths that were named for more than one recording of one window."""
     scratch: ScratchFile
     """Where the evidence of listings is kept."""
+    together: bool = True
+    """False: strictly oldest first, day by day, since the run may end before it has come to the end of a listing."""
     closable: dict[Window, Evidence] = field(default_factory=dict)
     """Windows that were over, lookback included, when this run began to list them, and that were read to their end,
     calls included."""
@@ -69,7 +71,8 @@ class Lister:
         """List them all. Raises SourceRefused, DestinationUnusable, ManifestUnusable."""
         failures, rest = 0, windows
         while rest:
-            together = listed_together(rest, self._most, self._surely_past(), self.lookback_days)
+            most = self._most if self.together else 1
+            together = listed_together(rest, most, self._surely_past(), self.lookback_days)
             if len(together) > 1 and await self._list_together(together):
                 failures, rest = 0, rest[len(together) :]
                 continue

@@ -122,6 +122,7 @@ class Run:
             calls=calls,
             shared_paths=self.pipeline.shared_paths,
             scratch=self.scratch,
+            together=not self.budget.limited,
         )
 
     async def execute(self, alongside: Callable[[Run], Coroutine[Any, Any, None]]) -> Summary:

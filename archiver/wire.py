@@ -136,7 +136,10 @@ class Wire:
         try:
             return await line.exchange(asking, accept, self._multi)
         finally:
-            self._idle.append(line)
+            if line.over:
+                self._idle.append(line)
+            else:
+                line.handle.close()
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -180,6 +183,8 @@ class Wire:
 class _Line:
     """A handle of libcurl with what it calls back, and the state of the exchange that it serves: one at a time."""
 
+    over: bool = False
+    """The last exchange has ended for libcurl and its driver as well: there may be another one."""
     _asking: Asking
     _accept: Accept
     _lines: list[bytes]
@@ -205,11 +210,11 @@ class _Line:
 
     async def exchange(self, asking: Asking, accept: Accept, multi: pycurl.AsyncCurlMulti) -> Head:
         """See ``Wire.exchange``."""
-        self._asking, self._accept = asking, accept
+        self._asking, self._accept, self.over = asking, accept, False
         try:
             self._set_up()
             ended = multi.add_handle(self.handle)
-            ended.add_done_callback(lambda _: self._news.set())
+            ended.add_done_callback(self._on_end)
             self._give_it(min(asking.head_seconds, asking.seconds(None)))
             try:
                 failed = await self._until_it_ends(ended)
@@ -238,9 +243,9 @@ class _Line:
                 await waits_for
                 self._waits_for = None
                 self._give_it(left)
-            if ended.done():
+            if self.over:
                 return ended.exception()
-            if waits_for is not None:
+            if waits_for is not None and not ended.done():
                 try:
                     self.handle.pause(pycurl.PAUSE_CONT)
                 except pycurl.error as error:
@@ -301,6 +306,11 @@ class _Line:
     def _raise(self, error: BaseException) -> None:
         """In the task that waits; libcurl's callbacks must not."""
         self._raised = self._raised or error
+        self._news.set()
+
+    def _on_end(self, _: asyncio.Future[pycurl.Curl]) -> None:
+        """Called after the driver's own callback, which would take whatever the handle does next for what has ended."""
+        self.over = True
         self._news.set()
 
     def _on_header(self, line: bytes) -> None:
