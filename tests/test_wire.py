@@ -160,7 +160,10 @@ async def test_one_exchange_may_follow_another_at_once() -> None:
         while wire._multi is not None and wire._multi.futures():
             await anyio.sleep(0)
 
-    with server(*[b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"] * 5) as url, anyio.fail_after(20):
+    with (
+        server(*[b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"] * 5) as url,
+        anyio.fail_after(20),
+    ):
         for _ in range(5):
             await wire.exchange(Asking("GET", url, {}), lambda _: until_it_has_ended)
     assert taken == b"ok" * 5
