@@ -82,14 +82,20 @@ def clients(names: Sequence[str]) -> list[str]:
 
 
 def rounds(field: Field, names: Sequence[str], ways: Sequence[str], count: int) -> dict[tuple[str, str], list[Usage]]:
-    """Interleaved: every client once, then again."""
+    """Interleaved: every client once, then again. A peer that fails is told, and measured once more."""
     found: dict[tuple[str, str], list[Usage]] = {}
     for number in range(count):
         for way in ways:
             for name in names:
                 if way == "checking" and name == CEILING:
                     continue  # signs nothing
-                measured = field.measure(name, way)
+                try:
+                    measured = field.measure(name, way)
+                except RuntimeError as failed:
+                    if name in OURS:
+                        raise
+                    print(f"round {number + 1}, {way}: once more: {failed}", file=sys.stderr)
+                    measured = field.measure(name, way)
                 found.setdefault((way, name), []).append(measured)
                 rate = len(field.world.recordings()) / measured.seconds
                 print(f"round {number + 1}, {way}: {name}: {rate:.0f}/s", file=sys.stderr)
