@@ -1,4 +1,4 @@
-"""A bucket of S3 or of something that speaks its language: puts and heads over libcurl, all else by botocore in threads.
+"""A bucket of S3, or of what speaks its language: puts and heads over libcurl, the rest by botocore in threads.
 
 Every put is create-only (``If-None-Match: *``) and carries its SHA-256 as a header. What the store holds is trusted
 only after comparison: with the checksum that it echoes, else with the one HEAD gives, else with the bytes read back.
