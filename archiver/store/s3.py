@@ -12,7 +12,6 @@ says nothing about the whole; and 5 GiB are a week of 64 kbit/s.
 
 from __future__ import annotations
 
-import random
 import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -41,7 +40,7 @@ from archiver.store.interface import (
 from archiver.store.object_key import checked_key
 from archiver.store.s3_answers import is_md5_of, limited, taken, whole_digest
 from archiver.store.s3_body import NamedBody
-from archiver.store.s3_connection import ATTEMPTS, Connection, connect
+from archiver.store.s3_connection import Connection, connect
 from archiver.store.s3_create_only import Trial
 from archiver.store.s3_doctor import Doctor
 from archiver.store.s3_errors import (
@@ -57,7 +56,7 @@ from archiver.store.s3_errors import (
 from archiver.store.s3_headers import Placing, protection_in, put_headers
 from archiver.store.s3_lock_doctor import LockDoctor
 from archiver.store.s3_locks import NO_LOCK_HINT, NOT_HELD_HINT, ObjectLocks
-from archiver.store.s3_requests import may_pass
+from archiver.store.s3_requests import ATTEMPTS, may_pass, pause
 from archiver.store.s3_versions import VersionPages, folded
 
 if TYPE_CHECKING:
@@ -69,8 +68,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_PUT_BYTES = 5 << 30
-PAUSE = (0.1, 0.3)
-"""Seconds before the second attempt, from and to; doubled each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +138,15 @@ class S3Store:
         with self._translating("put a probe"):
             looks_first = await self._trial.doubts(await self._objects(), self._prefix, self._placing)
         self._reached = self._reached or looks_first
-        for attempt in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             with self._translating(f"put {key}"):
                 if looks_first:
-                    outcome = await self._put_looking_first(wanted, last=attempt == ATTEMPTS - 1)
+                    outcome = await self._put_looking_first(wanted, last=attempt == ATTEMPTS)
                 else:
                     outcome = await self._put(wanted)
             if outcome is not None:
                 return outcome
-            await anyio.sleep(random.uniform(*PAUSE) * 2**attempt)  # noqa: S311  # jitter
+            await pause(attempt)
         raise StoreFailed(f"put {key}: other writers keep the key busy")
 
     async def head(self, key: str) -> StoredObject | None:

@@ -13,12 +13,11 @@ from botocore.exceptions import ClientError
 
 from archiver.store.s3_errors import region_of
 from archiver.store.s3_models import Models
-from archiver.store.s3_requests import ObjectRequests
+from archiver.store.s3_requests import ATTEMPTS, ObjectRequests
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-ATTEMPTS = 5
 READ_TIMEOUT = 30
 """Seconds without a byte from the store. A cancelled call ends with its attempt: after this long at most."""
 

@@ -169,7 +169,7 @@ class ObjectRequests:
                 if made.once or attempt == ATTEMPTS or not may_pass(error):
                     raise
                 spare = spare or pushed_back(error)
-            await anyio.sleep(random.uniform(*PAUSE) * 2 ** (attempt - 1))  # noqa: S311 - jitter
+            await pause(attempt)
         raise AssertionError
 
     async def _send(self, made: _Request) -> dict[str, Any]:
@@ -245,6 +245,11 @@ def _answer(head: Head, said: bytes, method: str) -> dict[str, Any]:
     response = {"status_code": head.status, "headers": dict(head.headers), "body": said}
     operation = "PutObject" if method == "PUT" else "HeadObject"
     raise ClientError(create_parser("rest-xml").parse(response, NO_SHAPE), operation)
+
+
+async def pause(failures: int) -> None:
+    """Before another attempt, after so many have failed."""
+    await anyio.sleep(random.uniform(*PAUSE) * 2 ** (failures - 1))  # noqa: S311 - jitter
 
 
 def may_pass(error: ClientError | BotoCoreError) -> bool:

@@ -124,7 +124,6 @@ def server() -> Iterator[Server]:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's pauses between attempts are left out, and ours."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    monkeypatch.setattr("archiver.store.s3.PAUSE", (0.0, 0.0))
     monkeypatch.setattr("archiver.store.s3_requests.PAUSE", (0.0, 0.0))
 
 
