@@ -59,11 +59,6 @@ class Run:
             column = self._columns[offset] = bytes(taken).ljust(self.count, b"\0")
         return column
 
-    def head(self, index: int) -> bytes:
-        """The first bytes of one frame, as many as are looked at."""
-        first = self.base + index * self.stride
-        return bytes(self.heads[first : first + LOOKED_AT])
-
     @property
     def starts(self) -> Iterator[int]:
         """Where each frame starts."""
